@@ -1,0 +1,367 @@
+"""One session: events in, answers and commands out. The single place where prediction, policy and budget meet.
+
+Every method is synchronous and takes `now`; the shell carries out what is returned before it awaits anything else,
+which is why no locks are needed. The order of a call's life:
+
+    demanded -> (Hit | Join | Promote | Miss) -> returned | abandoned -> think -> launch -> ended
+
+The engine never sees a clock, a transport or the host. Results are opaque to it: it hands back what it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from paste_mcp.core.keys import CallKey, Unkeyable, call_key
+from paste_mcp.core.model import Event, Json, Payload, Prediction, Status, Tool, ToolCall
+from paste_mcp.core.patterns.extract import ValueIndex
+from paste_mcp.core.prediction.predictor import Predictor
+from paste_mcp.core.speculation import policy
+from paste_mcp.core.speculation.budget import UNKNOWN_LEAD_S, Budget, Rolling
+from paste_mcp.core.speculation.cache import MAX_LIVE, Speculations
+from paste_mcp.core.speculation.ledger import Ledger
+from paste_mcp.core.speculation.lifecycle import EXECUTING, Cause, Speculation, State
+from paste_mcp.core.speculation.settings import ServerPolicy
+
+MAX_EVENTS = 512
+"""Past events that predictions may look at; older ones are forgotten."""
+MAX_FORESEEN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The answer is here: serve `result`, once."""
+
+    id: int
+    result: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """The call is running already: wait for speculation `id`; if it fails, forward the call for real."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """A guess for this call was still queued: forward the call now, the guess is no more."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Forward the call."""
+
+
+Answer: TypeAlias = Hit | Join | Promote | Miss
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Send this call now, for nobody yet."""
+
+    id: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop executing speculation `id`; its answer is no longer wanted."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came back for a call: the result to hand on, how it ended, and what mappings may read of it."""
+
+    result: Json
+    status: Status
+    payload: Payload
+    size_bytes: int = 0
+    servable: bool = True
+    """False for whatever may never be served from speculation: errors, interim and task results, cut ones."""
+
+
+@dataclass(slots=True, eq=False)
+class Demand:
+    """A call of the agent under way. Opaque to the shell, except for `answer` and `turn`."""
+
+    call: ToolCall
+    key: CallKey | None
+    turn: int
+    began: float
+    read: bool
+    answer: Answer
+    ended: bool = False
+
+
+class Engine:
+    """The state of one session. Predictor and budget are shared by all sessions of the proxy."""
+
+    def __init__(self, predictor: Predictor, budget: Budget, policies: Mapping[str, ServerPolicy]) -> None:
+        self.ledger = Ledger()
+        self.values = ValueIndex()
+        self._predictor = predictor
+        self._budget = budget
+        self._policies = policies
+        self._tools: dict[tuple[str, str], Tool] = {}
+        self._barred: dict[tuple[str, str], str] = {}
+        self._speculations = Speculations(self.ledger)
+        self._executing: dict[int, str] = {}
+        self._history: list[Event] = []
+        self._events = 0
+        self._outstanding: set[Demand] = set()
+        self._turn = -1
+        self._idle_since: float | None = None
+        self._lead = Rolling(UNKNOWN_LEAD_S)
+        self._foreseen: dict[CallKey, str] = {}
+        self._shadow: dict[CallKey, float] = {}
+        self._next_id = 0
+        self._closed = False
+
+    # --- what the servers offer ---------------------------------------------------------------------------------
+
+    def set_tools(self, server: str, tools: Iterable[Tool], now: float) -> list[Cancel]:
+        """The server's tools as it defines them now. What was guessed about a changed one is dropped."""
+        before = {key: tool for key, tool in self._tools.items() if key[0] == server}
+        after = {(server, tool.name): tool for tool in tools}
+        self._tools = {key: tool for key, tool in self._tools.items() if key[0] != server} | after
+        changed = {key for key, tool in before.items() if after.get(key) != tool}
+        for key in changed & after.keys():
+            self._barred[key] = "its definition changed while in use"
+        return self._drop((s for s in self._speculations if (s.key.server, s.key.tool) in changed), now)
+
+    def invalidate(self, server: str, now: float) -> list[Cancel]:
+        """Nothing that `server` said before may be served any more: it restarted, or says that things changed."""
+        return self._drop((s for s in self._speculations if s.key.server == server), now)
+
+    def bar(self, server: str, tool: str, reason: str, now: float) -> list[Cancel]:
+        """This tool showed that it must not run unasked (it asked the user something, left a task behind)."""
+        self._barred[server, tool] = reason
+        return self._drop((s for s in self._speculations if (s.key.server, s.key.tool) == (server, tool)), now)
+
+    def decide_tool(self, tool: Tool) -> policy.Decision:
+        """The policy's word on a tool, with what this session has learnt of it."""
+        return policy.decide_tool(self._policies[tool.server], tool, self._barred.get((tool.server, tool.name)))
+
+    # --- a demand call ----------------------------------------------------------------------------------------------
+
+    def demanded(self, call: ToolCall, now: float, *, plain: bool = True) -> tuple[Demand, list[Cancel]]:
+        """The agent makes this call. `plain` is False for calls that carry more than name and arguments (a task, the
+        continuation of an interim result): these are passed through and never matched.
+        """
+        self._speculations.expire(self._budget.limits.ttl_s, now)
+        if not self._outstanding:
+            self._turn += 1
+            if self._idle_since is not None:
+                self._lead.observe(now - self._idle_since)
+        tool = self._tools.get((call.server, call.tool))
+        read = plain and policy.provably_read(self._policies[call.server], tool)
+        # A write makes guesses stale when it starts and again when it ends: its effect may come at any time between.
+        cancels = [] if read else self._drop(self._speculations, now)
+        self._count_shadow(call, tool, now)
+        key = self._key(call) if plain and tool is not None else None
+        answer = self._answer(key, now) if key is not None else Miss()
+        demand = Demand(call, key, self._turn, now, read, answer)
+        self._outstanding.add(demand)
+        self._budget.demand_began()
+        self.ledger.demand += 1
+        if isinstance(answer, Miss):
+            self.ledger.misses += 1
+            if key is not None and tool is not None and self.decide_tool(tool).eligible:
+                self.ledger.eligible_misses += 1
+            # On its own server a demand waits for no guess.
+            cancels += self._yield_server(call.server, now)
+        return demand, cancels
+
+    def returned(self, demand: Demand, outcome: Outcome, now: float) -> list[Cancel]:
+        """The call has its answer. Bookkeeping only: cheap, and done before the answer leaves."""
+        cancels = self._ended_demand(demand, now)
+        if not isinstance(demand.answer, Hit | Join) and outcome.status == "ok":
+            self._budget.served(demand.call.server, demand.call.tool, now - demand.began)
+        event = Event(self._events, demand.turn, demand.call, outcome.status, outcome.payload, now)
+        self._events += 1
+        self._history.append(event)
+        del self._history[:-MAX_EVENTS]
+        return cancels
+
+    def abandoned(self, demand: Demand, now: float) -> list[Cancel]:
+        """The agent cancelled the call, or the server never answered it."""
+        cancels = self._ended_demand(demand, now)
+        if isinstance(demand.answer, Join) and (joined := self._speculations.get(demand.answer.id)):
+            cancels += self._cancelled(self._speculations.sweep(Cause.ABANDON, now, [joined]))
+        return cancels
+
+    @property
+    def last_event(self) -> Event | None:
+        return self._history[-1] if self._history else None
+
+    # --- guessing ---------------------------------------------------------------------------------------------------
+
+    def think(self, now: float) -> None:
+        """Foresee what comes next and queue what is safe and worth it.
+
+        Does nothing while a demand is under way: the turn's last result is what predictions are made from.
+        """
+        if self._outstanding or self._closed or not self._history:
+            return
+        self._index_turn()
+        self._speculations.expire(self._budget.limits.ttl_s, now)
+        width = self._budget.width()
+        for prediction in self._predictor.predict(self._history, self._tools, self.values):
+            self.ledger.predicted += 1
+            width -= self._consider(prediction, now, width)
+
+    def launch(self, now: float) -> list[Launch]:
+        """Move as many queued guesses as there are slots for into execution. The caller starts them at once."""
+        launches: list[Launch] = []
+        if self._outstanding or self._closed:
+            return launches
+        for speculation in self._speculations.queued():
+            if self._budget.take(speculation.key.server, len(self._executing)):
+                self._speculations.move(speculation, Cause.LAUNCH, now)
+                self._executing[speculation.id] = speculation.key.server
+                launches.append(Launch(speculation.id, speculation.prediction.call))
+        return launches
+
+    def ended(self, id: int, outcome: Outcome | None, now: float) -> State | None:
+        """Execution `id` is over, with this outcome or (None) without one. Returns the speculation's state by now,
+        or None where it had ended before and nobody waits.
+        """
+        self._budget.give_back(self._executing.pop(id))
+        speculation = self._speculations.get(id)
+        if speculation is None or speculation.state not in EXECUTING:
+            return None
+        began = speculation.launched_at if speculation.launched_at is not None else now
+        if outcome is not None and outcome.status == "ok":
+            self._budget.served(speculation.key.server, speculation.key.tool, now - began)
+        if outcome is None or not self._keeps(outcome):
+            if speculation.state is State.JOINED:
+                self.ledger.misses += 1  # the demand goes to the server after all
+            return self._speculations.move(speculation, Cause.FAIL, now)
+        self._speculations.complete(speculation, outcome.result, outcome.size_bytes, now)
+        if speculation.state is State.LATE_HIT:
+            self._budget.useful()
+        return speculation.state
+
+    def close(self, now: float) -> list[Cancel]:
+        """The session ends. Everything still live is settled."""
+        self._closed = True
+        for demand in list(self._outstanding):
+            self._ended_demand(demand, now)
+        return self._cancelled(self._speculations.sweep(Cause.CLOSE, now))
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _key(self, call: ToolCall) -> CallKey | None:
+        tool = self._tools.get((call.server, call.tool))
+        try:
+            return call_key(call, tool.definition) if tool else None
+        except Unkeyable:
+            return None
+
+    def _answer(self, key: CallKey, now: float) -> Answer:
+        if (pattern := self._foreseen.pop(key, None)) is not None:
+            self._predictor.evidence.hit(pattern)
+        speculation = self._speculations.find(key)
+        if speculation is None:
+            return Miss()
+        match self._speculations.move(speculation, Cause.DEMAND, now):
+            case State.HIT:
+                self._budget.useful()
+                return Hit(speculation.id, speculation.result)
+            case State.JOINED:
+                return Join(speculation.id)
+            case _:
+                return Promote(speculation.id)
+
+    def _consider(self, prediction: Prediction, now: float, width: int) -> int:
+        """Queue `prediction` if it is new, safe and worth it; 1 if it took one of the trigger's places."""
+        key = self._key(prediction.call)
+        if key is None or self._speculations.holds(key):
+            return 0
+        self._remember(key, prediction)
+        server_policy = self._policies[key.server]
+        tool = self._tools[key.server, key.tool]
+        decision = policy.decide(server_policy, tool, prediction, self._barred.get((key.server, key.tool)))
+        if not decision.eligible:
+            self.ledger.refused[decision.row] += 1
+            return 0
+        service_s = self._budget.service_s(key.server, key.tool)
+        utility = self._budget.utility(prediction.probability, service_s, self._lead.value)
+        if utility <= 0:
+            self.ledger.rejected["not worth it"] += 1
+            return 0
+        if width <= 0:
+            self.ledger.rejected["too many for one trigger"] += 1
+            return 0
+        if server_policy.mode == "shadow":
+            self._shadow[key] = now
+            self.ledger.shadow_issued += 1
+            return 1
+        if len(self._speculations) >= MAX_LIVE:
+            self.ledger.rejected["too many live"] += 1
+            return 0
+        self._next_id += 1
+        self._speculations.add(Speculation(self._next_id, key, prediction, now, utility))
+        return 1
+
+    def _remember(self, key: CallKey, prediction: Prediction) -> None:
+        """For credit and blame: a guess counts against its pattern once, sent or not."""
+        if key in self._foreseen:
+            return
+        if len(self._foreseen) >= MAX_FORESEEN:
+            del self._foreseen[next(iter(self._foreseen))]
+        self._foreseen[key] = prediction.pattern
+        self._predictor.evidence.guessed(prediction.pattern, prediction.probability)
+
+    def _keeps(self, outcome: Outcome) -> bool:
+        """Only a plain, whole, non-empty success may be served later, and only while there is room for it."""
+        limits = self._budget.limits
+        return (
+            outcome.servable
+            and outcome.status == "ok"
+            and outcome.size_bytes <= limits.result_bytes
+            and self._speculations.ready_bytes + outcome.size_bytes <= limits.buffer_bytes
+        )
+
+    def _count_shadow(self, call: ToolCall, tool: Tool | None, now: float) -> None:
+        """What trusting the hints would have brought, by the same rules of freshness and single use."""
+        key = self._key(call)
+        seen = self._shadow.pop(key, None) if key is not None else None
+        if seen is not None and now - seen <= self._budget.limits.ttl_s:
+            self.ledger.shadow_hits += 1
+            self.ledger.shadow_hidden_s += min(now - seen, self._budget.service_s(call.server, call.tool))
+        if not policy.looks_read(tool) and not policy.provably_read(self._policies[call.server], tool):
+            self._shadow.clear()
+
+    def _yield_server(self, server: str, now: float) -> list[Cancel]:
+        running = [s for s in self._speculations if s.key.server == server and s.state is State.RUNNING]
+        return self._cancelled(self._speculations.sweep(Cause.PREEMPT, now, running))
+
+    def _ended_demand(self, demand: Demand, now: float) -> list[Cancel]:
+        if demand.ended:
+            return []
+        demand.ended = True
+        self._outstanding.discard(demand)
+        self._budget.demand_ended()
+        if not self._outstanding:
+            self._idle_since = now
+        return [] if demand.read else self._drop(self._speculations, now)
+
+    def _index_turn(self) -> None:
+        """Make the values of the latest events findable. Bounded work, and after their answers have left."""
+        for event in self._history:
+            if event.index > self.values.latest:
+                self.values.add(event)
+
+    def _drop(self, among: Iterable[Speculation], now: float) -> list[Cancel]:
+        return self._cancelled(self._speculations.sweep(Cause.WRITE, now, list(among)))
+
+    def _cancelled(self, speculations: list[Speculation]) -> list[Cancel]:
+        return [Cancel(speculation.id) for speculation in speculations]

@@ -1,0 +1,207 @@
+"""The one module that touches private or provisional parts of the MCP SDK.
+
+Everything above it deals in plain dicts: a `Request` from the host, a `Peer` towards a server. If a release of the
+SDK moves something, it is mended here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import anyio
+from anyio.abc import TaskStatus
+from mcp import MCPError
+from mcp.server import Server
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.connection import Connection
+from mcp.server.context import CallNext, ServerRequestContext
+from mcp.server.lowlevel.server import NotificationOptions
+from mcp.server.runner import serve_dual_era_loop
+from mcp.shared._stream_protocols import ReadStream, WriteStream
+from mcp.shared.dispatcher import CallOptions, DispatchContext, ProgressFnT
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+from mcp.shared.message import SessionMessage
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
+from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
+from starlette.requests import Request as HttpRequest
+
+__all__ = [
+    "ENVELOPE",
+    "LATEST_HANDSHAKE_VERSION",
+    "LATEST_MODERN_VERSION",
+    "MODERN_PROTOCOL_VERSIONS",
+    "Connect",
+    "MCPError",
+    "Peer",
+    "Request",
+    "RequestHandler",
+    "Streams",
+    "make_server",
+    "serve_streams",
+]
+
+Streams: TypeAlias = tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]
+Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[Streams]]
+"""Opens a transport to a server."""
+
+ENVELOPE = frozenset({PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY})
+"""`_meta` keys by which a 2026-07-28 request carries what a handshake carried before."""
+
+
+class Channel(Protocol):
+    """A way to reach a peer: for one request, or for the whole connection."""
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]: ...
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One request or notification of the host, raw."""
+
+    method: str
+    params: dict[str, Any]
+    id: str | int | None
+    version: str
+    state: Any
+    """What the transport was given as its state: a session, or the proxy where sessions come per connection."""
+    http: HttpRequest | None
+    _connection: Connection
+    _channel: DispatchContext[Any]
+
+    @property
+    def modern(self) -> bool:
+        return self.version in MODERN_PROTOCOL_VERSIONS
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        found = self.params.get("_meta")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def channel(self) -> Channel:
+        """Reaches the host on this request's own stream."""
+        return self._channel
+
+    @property
+    def standalone(self) -> Channel:
+        """Reaches the host outside any request, where its transport can."""
+        return self._connection.outbound
+
+    @property
+    def connection_state(self) -> dict[str, Any]:
+        """Scratch space that lives as long as the host's connection; per request on 2026-07-28."""
+        return self._connection.state
+
+    def on_disconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Call back when the host's connection closes."""
+        self._connection.exit_stack.push_async_callback(callback)
+
+    @property
+    def host_ready(self) -> anyio.Event:
+        """Set once the host may be asked something."""
+        return self._connection.initialized
+
+    async def progress(self, progress: float, total: float | None, message: str | None) -> None:
+        await self._channel.progress(progress, total, message)
+
+    @property
+    def principal(self) -> str | None:
+        """Who the host proved to be, where authentication is on."""
+        token = get_access_token()
+        return None if token is None else f"{token.client_id}\0{getattr(token, 'subject', None) or ''}"
+
+
+RequestHandler: TypeAlias = Callable[[Request, Callable[[], Awaitable[dict[str, Any] | None]]], Awaitable[Any]]
+
+
+def make_server(
+    name: str, version: str, handle: RequestHandler, input_schema: Callable[[str], Mapping[str, Any] | None], **kept: Any
+) -> Server[Any]:
+    """The SDK's server with one middleware that answers everything by `handle(request, sdk_answer)`.
+
+    The SDK keeps the handshake, era routing, HTTP sessions and what is named in `kept`.
+    """
+
+    async def relay(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> Any:
+        async def sdk_answer() -> Any:
+            return await call_next(ctx)
+
+        request = Request(
+            method=ctx.method,
+            params=dict(ctx.params or {}),
+            id=ctx.request_id,
+            version=ctx.protocol_version,
+            state=ctx.lifespan_context,
+            http=ctx.request if isinstance(ctx.request, HttpRequest) else None,
+            # No public accessor in mcp 2.3.
+            _connection=ctx.session._connection,
+            _channel=ctx.session._request_outbound,
+        )
+        return await handle(request, sdk_answer)
+
+    server: Server[Any] = Server(name, version=version, get_tool_input_schema=input_schema, **kept)
+    server.middleware[:] = [relay]
+    return server
+
+
+async def serve_streams(server: Server[Any], read: Any, write: Any, state: Any) -> None:
+    """Serve one host over a stream pair, in the era its first request opens with, until it leaves."""
+    options = server.create_initialization_options(NotificationOptions(True, True, True))
+    await serve_dual_era_loop(server, read, write, lifespan_state=state, init_options=options)
+
+
+class Peer:
+    """A server at the other end of a stream pair: raw requests out, its own requests and notifications in."""
+
+    def __init__(self, read: Any, write: Any) -> None:
+        self._dispatcher: JSONRPCDispatcher[Any] = JSONRPCDispatcher(read, write)
+
+    async def run(
+        self,
+        on_request: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]],
+        on_notify: Callable[[str, dict[str, Any] | None], Awaitable[None]],
+        *,
+        task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Pump messages until the connection ends."""
+
+        async def request(_: Any, method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+            return await on_request(method, dict(params or {}))
+
+        async def notification(_: Any, method: str, params: Mapping[str, Any] | None) -> None:
+            await on_notify(method, None if params is None else dict(params))
+
+        await self._dispatcher.run(request, notification, task_status=task_status)
+
+    async def request(
+        self,
+        method: str,
+        params: dict[str, Any],
+        *,
+        timeout_s: float | None = None,
+        on_progress: ProgressFnT | None = None,
+        headers: dict[str, str] | None = None,
+        cancellable: bool = True,
+        request_id: str | None = None,
+    ) -> dict[str, Any]:
+        """The raw result. Raises `MCPError`. Cancelling the caller cancels the request at the server."""
+        options: CallOptions = {"cancel_on_abandon": cancellable}
+        if timeout_s is not None:
+            options["timeout"] = timeout_s
+        if on_progress is not None:
+            options["on_progress"] = on_progress
+        if headers:
+            options["headers"] = headers
+        if request_id is not None:
+            options["request_id"] = request_id
+        return await self._dispatcher.send_raw_request(method, params, options)
+
+    async def notify(self, method: str, params: dict[str, Any] | None, headers: dict[str, str] | None = None) -> None:
+        await self._dispatcher.notify(method, params, {"headers": headers} if headers else None)
