@@ -3,7 +3,8 @@
 Every method is synchronous and takes `now`; the shell carries out what is returned before it awaits anything else,
 which is why no locks are needed. The order of a call's life:
 
-    demanded -> (Hit | Join | Promote | Miss) -> returned | abandoned -> think -> launch -> ended
+    demanded -> (Hit | Join | Promote | Miss) -> returned -> observe -> think -> launch -> ended
+                                              -> abandoned
 
 The engine never sees a clock, a transport or the host. Results are opaque to it: it hands back what it was given.
 """
@@ -77,11 +78,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came back for a call: the result to hand on, how it ended, and what mappings may read of it."""
+    """What came back for a guess: the result to keep, how it ended, and whether it may be served at all."""
 
     result: Json
     status: Status
-    payload: Payload
     size_bytes: int = 0
     servable: bool = True
     """False for whatever may never be served from speculation: errors, interim and task results, cut ones."""
@@ -115,6 +115,7 @@ class Engine:
         self._executing: dict[int, str] = {}
         self._history: list[Event] = []
         self._events = 0
+        self._unobserved = 0
         self._outstanding: set[Demand] = set()
         self._turn = -1
         self._idle_since: float | None = None
@@ -179,16 +180,21 @@ class Engine:
             cancels += self._yield_server(call.server, now)
         return demand, cancels
 
-    def returned(self, demand: Demand, outcome: Outcome, now: float) -> list[Cancel]:
+    def returned(self, demand: Demand, status: Status, now: float) -> list[Cancel]:
         """The call has its answer. Bookkeeping only: cheap, and done before the answer leaves."""
         cancels = self._ended_demand(demand, now)
-        if not isinstance(demand.answer, Hit | Join) and outcome.status == "ok":
+        if isinstance(demand.answer, Miss | Promote) and status == "ok":
             self._budget.served(demand.call.server, demand.call.tool, now - demand.began)
-        event = Event(self._events, demand.turn, demand.call, outcome.status, outcome.payload, now)
-        self._events += 1
-        self._history.append(event)
-        del self._history[:-MAX_EVENTS]
+        self._unobserved += 1
         return cancels
+
+    def observe(self, demand: Demand, status: Status, payload: Payload, now: float) -> None:
+        """What the call brought, once its answer has left: the heavier half of `returned`, called once after it."""
+        self._unobserved -= 1
+        self._history.append(Event(self._events, demand.turn, demand.call, status, payload, now))
+        self._events += 1
+        del self._history[:-MAX_EVENTS]
+        self.values.add(self._history[-1])
 
     def abandoned(self, demand: Demand, now: float) -> list[Cancel]:
         """The agent cancelled the call, or the server never answered it."""
@@ -197,20 +203,15 @@ class Engine:
             cancels += self._cancelled(self._speculations.sweep(Cause.ABANDON, now, [joined]))
         return cancels
 
-    @property
-    def last_event(self) -> Event | None:
-        return self._history[-1] if self._history else None
-
     # --- guessing ---------------------------------------------------------------------------------------------------
 
     def think(self, now: float) -> None:
         """Foresee what comes next and queue what is safe and worth it.
 
-        Does nothing while a demand is under way: the turn's last result is what predictions are made from.
+        Does nothing while a demand is under way: predictions are made from the turn's last result, and all of them.
         """
-        if self._outstanding or self._closed or not self._history:
+        if self._outstanding or self._unobserved or self._closed or not self._history:
             return
-        self._index_turn()
         self._speculations.expire(self._budget.limits.ttl_s, now)
         width = self._budget.width()
         for prediction in self._predictor.predict(self._history, self._tools, self.values):
@@ -353,12 +354,6 @@ class Engine:
         if not self._outstanding:
             self._idle_since = now
         return [] if demand.read else self._drop(self._speculations, now)
-
-    def _index_turn(self) -> None:
-        """Make the values of the latest events findable. Bounded work, and after their answers have left."""
-        for event in self._history:
-            if event.index > self.values.latest:
-                self.values.add(event)
 
     def _drop(self, among: Iterable[Speculation], now: float) -> list[Cancel]:
         return self._cancelled(self._speculations.sweep(Cause.WRITE, now, list(among)))

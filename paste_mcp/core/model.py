@@ -66,7 +66,7 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A demand call that has returned. `index` counts a session's events from 0; calls made side by side share a `turn`."""
+    """A demand call that has returned. `index` counts a session's events from 0; side-by-side calls share a `turn`."""
 
     index: int
     turn: int

@@ -23,6 +23,7 @@ from mcp_types import (
     UNSUPPORTED_PROTOCOL_VERSION,
 )
 
+from paste_mcp.proxy import clock
 from paste_mcp.proxy.sdk import (
     ENVELOPE,
     LATEST_HANDSHAKE_VERSION,
@@ -38,6 +39,10 @@ logger = logging.getLogger("paste_mcp")
 PROBE_TIMEOUT_S = 5.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
+PATIENCE_S = 5.0
+"""How long a request waits for a pause between two starts to end, before it is told that the server is down."""
+MAX_PAGES = 100
+"""Pages of one listing that are asked for; a server that has more is cut off, not looped with for ever."""
 _SUBSCRIPTIONS = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
 
 
@@ -93,6 +98,7 @@ class Link:
         self._start_timeout_s = start_timeout_s
         self._peer: Peer | None = None
         self._try_modern = host.modern
+        self._next_start = 0.0
         self._settled = anyio.Event()
         self._wanted = anyio.Event()
 
@@ -123,21 +129,27 @@ class Link:
                 await self._serve_once(on_request, on_notify, on_up)
                 self.problem = "its connection ended"
                 pause_s = FIRST_PAUSE_S
-            except* _OldServer:
-                self._try_modern = False
-                continue
-            except* Exception as group:
-                self.problem = _first_line(group)
+            except Exception as error:
+                if isinstance(cause := _first_cause(error), _OldServer):
+                    self._try_modern = False
+                    continue
+                self.problem = _one_line(cause)
             was_up, self._peer = self._peer is not None, None
             if was_up:
                 on_down(self)
             logger.warning("server %s: %s", self.alias, self.problem)
-            self._settled.set()
-            self._wanted = anyio.Event()
-            await anyio.sleep(pause_s)
+            self._next_start = clock.now() + pause_s
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            self._settled.set()
             await self._wanted.wait()
+            await anyio.sleep_until(self._next_start)
+            self._wanted = anyio.Event()
+
+    def want(self) -> None:
+        """Have the server started again, if it is down, as soon as its pause is over."""
+        if self._peer is None and self._settled.is_set():
             self._settled = anyio.Event()
+            self._wanted.set()
 
     async def request(
         self,
@@ -155,6 +167,17 @@ class Link:
         params, headers = self._dress(greeting, method, params, schema)
         return await peer.request(method, params, timeout_s=timeout_s, on_progress=on_progress, headers=headers)
 
+    async def list_all(self, method: str, key: str) -> dict[str, Any]:
+        """All pages of a listing as one result; fields beside the items are those of the first page."""
+        first = page = await self.request(method, {})
+        items = list(page.get(key) or ())
+        for _ in range(MAX_PAGES):
+            if not (cursor := page.get("nextCursor")):
+                break
+            page = await self.request(method, {"cursor": cursor})
+            items += page.get(key) or ()
+        return {**_without(first, "nextCursor"), key: items}
+
     async def notify(self, method: str, params: dict[str, Any] | None) -> None:
         """Tell the server, if it is up."""
         if self._peer is not None and self.greeting is not None:
@@ -163,10 +186,11 @@ class Link:
     # --- starting ---------------------------------------------------------------------------------------------------
 
     async def _ready(self) -> tuple[Peer, Greeting]:
-        if self._peer is None and self._settled.is_set():
-            self._wanted.set()
-        with anyio.move_on_after(self._start_timeout_s):
-            await self._settled.wait()
+        self.want()
+        # A server that failed again and again is not waited for until its long pause is over.
+        if self._peer is None and self._next_start - clock.now() <= PATIENCE_S:
+            with anyio.move_on_after(self._start_timeout_s):
+                await self._settled.wait()
         if self._peer is None or self.greeting is None:
             raise LinkDown(self.alias, self.problem or "it is still starting")
         return self._peer, self.greeting
@@ -200,9 +224,8 @@ class Link:
                 tasks.start_soon(self._listen, peer)
 
     async def _greet(self, peer: Peer) -> Greeting:
-        if self._try_modern:
-            if (greeting := await self._discover(peer)) is not None:
-                return greeting
+        if self._try_modern and (greeting := await self._discover(peer)) is not None:
+            return greeting
         try:
             result = await peer.request(
                 "initialize",
@@ -277,11 +300,14 @@ def _without(params: dict[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name != key}
 
 
-def _first_line(group: BaseExceptionGroup[Exception]) -> str:
-    """The first cause, in one line fit for a log and for a host's eyes."""
-    error: BaseException = group
+def _first_cause(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def _one_line(error: BaseException) -> str:
+    """An error in one line fit for a log and for a host's eyes."""
     if isinstance(error, LinkDown):
         return error.message.partition(": ")[2]
     text = str(error).strip().splitlines()

@@ -6,8 +6,8 @@ SDK moves something, it is mended here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -20,11 +20,18 @@ from mcp.server.connection import Connection
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.runner import serve_dual_era_loop
+from mcp.server.subscriptions import ListenHandler
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.dispatcher import CallOptions, DispatchContext, ProgressFnT
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import SessionMessage
-from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+    SubscriptionsListenRequestParams,
+)
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request as HttpRequest
 
@@ -39,6 +46,7 @@ __all__ = [
     "Request",
     "RequestHandler",
     "Streams",
+    "create_mcp_http_client",
     "make_server",
     "serve_streams",
 ]
@@ -119,36 +127,59 @@ class Request:
 
 
 RequestHandler: TypeAlias = Callable[[Request, Callable[[], Awaitable[dict[str, Any] | None]]], Awaitable[Any]]
+ListenerOf: TypeAlias = Callable[[Request], Awaitable[ListenHandler]]
 
 
 def make_server(
-    name: str, version: str, handle: RequestHandler, input_schema: Callable[[str], Mapping[str, Any] | None], **kept: Any
+    name: str,
+    version: str,
+    state: Any,
+    handle: RequestHandler,
+    listener_of: ListenerOf,
+    input_schema: Callable[[str], Mapping[str, Any] | None],
 ) -> Server[Any]:
     """The SDK's server with one middleware that answers everything by `handle(request, sdk_answer)`.
 
-    The SDK keeps the handshake, era routing, HTTP sessions and what is named in `kept`.
+    The SDK keeps the handshake, era routing, HTTP sessions, and change subscriptions (`listener_of(request)`). `state`
+    is what requests of streamable HTTP carry; stream transports bring their own.
     """
 
     async def relay(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> Any:
         async def sdk_answer() -> Any:
             return await call_next(ctx)
 
-        request = Request(
-            method=ctx.method,
-            params=dict(ctx.params or {}),
-            id=ctx.request_id,
-            version=ctx.protocol_version,
-            state=ctx.lifespan_context,
-            http=ctx.request if isinstance(ctx.request, HttpRequest) else None,
-            # No public accessor in mcp 2.3.
-            _connection=ctx.session._connection,
-            _channel=ctx.session._request_outbound,
-        )
-        return await handle(request, sdk_answer)
+        return await handle(_request(ctx), sdk_answer)
 
-    server: Server[Any] = Server(name, version=version, get_tool_input_schema=input_schema, **kept)
+    async def listen(ctx: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams) -> Any:
+        return await (await listener_of(_request(ctx)))(ctx, params)
+
+    @asynccontextmanager
+    async def lifespan(_: Server[Any]) -> AsyncIterator[Any]:
+        yield state
+
+    server: Server[Any] = Server(
+        name,
+        version=version,
+        get_tool_input_schema=input_schema,
+        lifespan=lifespan,
+        on_subscriptions_listen=listen,
+    )
     server.middleware[:] = [relay]
     return server
+
+
+def _request(ctx: ServerRequestContext[Any, Any]) -> Request:
+    return Request(
+        method=ctx.method,
+        params=dict(ctx.params or {}),
+        id=ctx.request_id,
+        version=ctx.protocol_version,
+        state=ctx.lifespan_context,
+        http=ctx.request if isinstance(ctx.request, HttpRequest) else None,
+        # No public accessors in mcp 2.3.
+        _connection=ctx.session._connection,
+        _channel=ctx.session._request_outbound,
+    )
 
 
 async def serve_streams(server: Server[Any], read: Any, write: Any, state: Any) -> None:

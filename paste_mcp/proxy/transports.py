@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from mcp import StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared._httpx_utils import create_mcp_http_client
 
 from paste_mcp.config import ServerConfig
-from paste_mcp.proxy.sdk import Connect, Streams
+from paste_mcp.proxy.sdk import Connect, Streams, create_mcp_http_client
 
 
 def connector(server: ServerConfig) -> Connect:

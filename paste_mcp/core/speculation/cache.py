@@ -77,7 +77,7 @@ class Speculations:
         return state
 
     def sweep(self, cause: Cause, now: float, among: Iterable[Speculation] | None = None) -> list[Speculation]:
-        """Apply `cause` to all (or to `among`) that it can befall; returns those that were executing, to be cancelled."""
+        """Apply `cause` to all (or `among`) that it can befall; returns those to be cancelled, which were executing."""
         cancelled = []
         for speculation in list(self._by_id.values()) if among is None else list(among):
             if not speculation.can(cause):

@@ -103,41 +103,6 @@ class Ledger:
         """Calls made, by agent and guesses together, for each call of the agent."""
         return (self.demand + self.issued) / self.demand if self.demand else None
 
-    def settled(self) -> int:
-        """Issued guesses that have reached an end."""
-        return self.useful + self.unused + self.preempted + self.stale + self.failed
-
-    @property
-    def live(self) -> int:
-        """Issued guesses still running, joined or ready."""
-        return self.issued - self.settled
-
-    @property
-    def wasted(self) -> int:
-        return self.issued - self.useful - self.live
-
-    @property
-    def accuracy(self) -> float | None:
-        """Of what was sent, how much was used; None before anything was."""
-        return self.useful / self.issued if self.issued else None
-
-    @property
-    def coverage(self) -> float | None:
-        """Of the calls that could have been guessed, how many were."""
-        helped = self.useful + self.promoted
-        return helped / (helped + self.eligible_misses) if helped + self.eligible_misses else None
-
-    @property
-    def timeliness(self) -> float | None:
-        """Of the useful guesses, how many were ready in time."""
-        return self.hits / self.useful if self.useful else None
-
-    @property
-    def amplification(self) -> float | None:
-        """Calls that the servers got, for each call that the agent made."""
-        own = self.useful  # answered by a guess, so the demand itself was not sent
-        return (self.demand - own + self.issued) / self.demand if self.demand else None
-
     def settle(self, speculation: Speculation, now: float) -> None:
         """Count the end that `speculation` has just reached."""
         name = _COUNTED[speculation.state]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from paste_mcp.core.model import Json, Prediction, Tool
@@ -26,8 +26,8 @@ class Decision:
     eligible: bool
     row: str
     reason: str
-    remedy: str = ""
-    """The config line that would change it; empty where nothing can."""
+    remedy: ServerPolicy | None = None
+    """What the user would have to say of the server to change it; None where nothing can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,40 +58,75 @@ class Case:
     def suspicion(self) -> str | None:
         return suspicion(self.tool)
 
+    @property
+    def off(self) -> bool:
+        return self.policy.mode == "off"
 
-Row = tuple[str, str, str, Callable[[Case], bool]]
+    @property
+    def other_denials(self) -> tuple[str, ...]:
+        return tuple(glob for glob in self.policy.deny if not fnmatchcase(self.tool.name, glob))
 
-_ALLOW = '"speculation": {{"allow": ["{tool}"]}}'
+    @property
+    def foreign(self) -> bool:
+        """Never be the first to tell a server anything: every ingredient must be this server's own, or a constant.
+
+        What another server said may only flow where a pattern names both ends, and never into an open world.
+        """
+        if self.call is None:
+            return False
+        sources = {i.server for i in self.call.ingredients if i.server not in (None, self.tool.server)}
+        return any((source, self.tool.server) not in self.call.flows or self.open_world for source in sources)
+
+
+Row = tuple[str, str, "Remedy | None", Callable[[Case], bool]]
+Remedy = Callable[[Case], ServerPolicy]
+"""The user's word on this server as it would have to be for the tool to run early."""
+
+
+def _allowing(case: Case) -> ServerPolicy:
+    mode = case.policy.mode if case.policy.mode in ("annotated", "listed") else "listed"
+    return replace(case.policy, mode=mode, allow=(*case.policy.allow, case.tool.name))
+
 
 REFUSALS: tuple[Row, ...] = (
-    ("off", "speculation is off for this server", '"speculation": "annotated"', lambda c: c.policy.mode == "off"),
-    ("denied", "you denied it", 'take it out of "deny"', lambda c: c.denied),
-    ("write", "it says that it is not read-only", "", lambda c: c.tool.hints.read_only is False),
-    ("barred", "{barred}", "", lambda c: c.barred is not None),
-    ("suspect", "{suspicion}", _ALLOW, lambda c: not c.named and c.suspicion is not None),
-    ("unlisted", "only tools on your list run early", _ALLOW, lambda c: not c.named and c.policy.mode == "listed"),
-    ("unhinted", "it does not say that it is read-only", _ALLOW, lambda c: not c.named and c.tool.hints.read_only is None),
+    ("off", "speculation is off for this server", lambda c: replace(c.policy, mode="annotated"), lambda c: c.off),
+    ("denied", "you denied it", lambda c: replace(c.policy, deny=c.other_denials), lambda c: c.denied),
+    ("write", "it says that it is not read-only", None, lambda c: c.tool.hints.read_only is False),
+    ("barred", "{barred}", None, lambda c: c.barred is not None),
+    ("suspect", "{suspicion}", _allowing, lambda c: not c.named and c.suspicion is not None),
+    ("unlisted", "only tools on your list run early", _allowing, lambda c: not c.named and c.policy.mode == "listed"),
+    (
+        "unhinted",
+        "it does not say that it is read-only",
+        _allowing,
+        lambda c: not c.named and c.tool.hints.read_only is None,
+    ),
     (
         "open world",
         "it reaches beyond its server (openWorldHint is true)",
-        _ALLOW,
+        _allowing,
         lambda c: not c.named and c.tool.hints.open_world is True,
     ),
     (
         "world unknown",
         "it does not say that it stays within its server (openWorldHint is absent)",
-        '"speculation": {{"mode": "annotated", "closed_world": true}}',
+        lambda c: replace(c.policy, closed_world=True),
         lambda c: not c.named and c.open_world,
     ),
-    ("foreign value", "a value comes from another server and no pattern of yours names both", "", lambda c: _foreign(c)),
+    (
+        "foreign value",
+        "a value comes from another server and no pattern of yours names both",
+        None,
+        lambda c: c.foreign,
+    ),
     (
         "composed value",
         "a value was put together, and the tool reaches beyond its server",
-        "",
+        None,
         lambda c: c.call is not None and c.call.composed and c.open_world and not c.call.users_own,
     ),
 )
-"""(row, reason, remedy, condition), from the top; the first that holds refuses."""
+"""(row, reason, remedy, condition), from the top; the first that holds refuses. No remedy: nothing can change it."""
 
 
 def decide(policy: ServerPolicy, tool: Tool, call: Prediction, barred: str | None = None) -> Decision:
@@ -129,22 +164,11 @@ def looks_read(tool: Tool | None) -> bool:
 def _first(case: Case) -> Decision:
     for row, reason, remedy, holds in REFUSALS:
         if holds(case):
-            words = {"barred": case.barred, "suspicion": case.suspicion, "tool": case.tool.name}
-            return Decision(False, row, reason.format(**words), remedy.format(**words))
+            words = {"barred": case.barred, "suspicion": case.suspicion}
+            return Decision(False, row, reason.format(**words), remedy(case) if remedy else None)
     if case.named:
         return Decision(True, "named", "you allowed it")
     return Decision(True, "annotated", "its server says that it is read-only and stays within its server")
-
-
-def _foreign(case: Case) -> bool:
-    """Never be the first to tell a server anything: every ingredient must be this server's own, or a constant.
-
-    What another server said may only flow where a pattern names both ends, and never into an open world.
-    """
-    if case.call is None:
-        return False
-    sources = {i.server for i in case.call.ingredients if i.server is not None and i.server != case.tool.server}
-    return any((source, case.tool.server) not in case.call.flows or case.open_world for source in sources)
 
 
 # --- screens: what makes a tool that calls itself read-only doubtful -------------------------------------------------

@@ -1,0 +1,116 @@
+"""The sections of the config file as pydantic models: strict types, no unknown keys, units in the names.
+
+Defaults of the limits are the core's own (`Limits`), so that they stand in one place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from paste_mcp.core.speculation.settings import Limits, Mode, ServerPolicy
+
+_CORE = Limits()
+
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+Texts: TypeAlias = Annotated[tuple[Text, ...], Field(strict=False)]
+"""A JSON list of texts; strict mode would want a Python tuple."""
+Count: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
+Bytes: TypeAlias = Annotated[int, Field(ge=1, le=2**34)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class LimitsSection(Section):
+    """`paste.limits`: bounds on what speculation may use; they never hold back a demand call."""
+
+    total: Count = _CORE.total
+    """Speculative calls in flight at once, over all sessions and servers."""
+    per_session: Count = _CORE.per_session
+    """Speculative calls in flight at once for one session."""
+    per_server: Count = _CORE.per_server
+    """Speculative calls in flight at once on one server."""
+    per_trigger: Count = _CORE.per_trigger
+    """Speculative calls chosen at most when one result has returned."""
+    ttl_s: Seconds = _CORE.ttl_s
+    """Seconds that a ready result may be served after it arrived."""
+    call_timeout_s: Seconds = _CORE.call_timeout_s
+    """Seconds that a speculative call may run before it is given up."""
+    result_bytes: Bytes = _CORE.result_bytes
+    """Bytes of the largest result that is kept; a larger one is dropped."""
+    buffer_bytes: Bytes = _CORE.buffer_bytes
+    """Bytes of all ready results that are kept at once."""
+
+    def to_core(self) -> Limits:
+        """The same numbers as the core reads them."""
+        return Limits(**self.model_dump())
+
+
+class SpeculationSection(Section):
+    """`speculation` written as an object."""
+
+    mode: Mode | None = None
+    """How far to go. Without it: `listed` where there is an `allow`, else `shadow`."""
+    closed_world: bool = False
+    """An absent openWorldHint on this server means closed."""
+    allow: Texts | None = None
+    """Globs over the server's own tool names: tools that the user vouches for."""
+    deny: Texts = ()
+    """Globs over the server's own tool names: tools that are never called ahead. Beats `allow`."""
+
+    def to_core(self) -> ServerPolicy:
+        """The policy that this object means."""
+        mode = self.mode or ("shadow" if self.allow is None else "listed")
+        return ServerPolicy(mode=mode, closed_world=self.closed_world, allow=self.allow or (), deny=self.deny)
+
+
+class Paste(Section):
+    """`paste`, read: what holds for all servers."""
+
+    speculation: ServerPolicy | None = None
+    """The policy of servers that say nothing themselves; None where the file does not say either."""
+    limits: Limits = _CORE
+    """Bounds on what speculation may use."""
+    record: Literal["derivations", "full", "off"] = "derivations"
+    """What is kept of a session: where arguments came from without the values, everything, or nothing."""
+    patterns: Annotated[tuple[Annotated[Path, Field(strict=False)], ...], Field(strict=False)] = ()
+    """Pattern files, absolute, in the order of the file; there, relative paths start at the config file's folder."""
+    default_patterns: bool = True
+    """Use the shipped patterns as well."""
+    prefix: bool = True
+    """Put the server's alias before its tools' names. May be false where there is exactly one server."""
+    start_timeout_s: Seconds = 30.0
+    """Seconds that a server may take to start and to answer for the first time."""
+
+
+class ServerConfig(Section):
+    """A server, read: a process of ours (`stdio`) or a URL. Placeholders are filled in.
+
+    What may hold secrets is kept out of repr.
+    """
+
+    type: Literal["stdio", "sse", "http"]
+    """The transport: a process's pipes, server-sent events (the old remote one), or streamable HTTP."""
+    command: Text | None = None
+    """The program; set where the type is stdio, and only there."""
+    args: Annotated[tuple[str, ...], Field(strict=False, repr=False)] = ()
+    """The program's arguments."""
+    env: Annotated[dict[str, str], Field(repr=False)] = {}
+    """Environment variables on top of those that every server gets."""
+    cwd: Text | None = None
+    """The program's working directory, absolute; None for that of the proxy."""
+    url: Annotated[Text | None, Field(repr=False)] = None
+    """Where a remote server is, http or https; set where the type is not stdio, and only there."""
+    headers: Annotated[dict[str, str], Field(repr=False)] = {}
+    """Headers that every request to a remote server carries."""
+    start_timeout_s: Seconds = 30.0
+    """Seconds that this server may take to start and to answer for the first time."""
+    call_timeout_s: Seconds | None = None
+    """Seconds that a speculative call to this server may run, where the entry says so (`tool_timeout_sec`)."""

@@ -1,0 +1,107 @@
+"""The life of a tool call, one coroutine, from the host's request to its answer and what follows from it.
+
+    route      the host's name -> a link and the server's own tool name
+    demanded   the engine answers: Hit, Join, Promote or Miss (and says which guesses must stop)
+    answer     serve the result, wait for the running guess, or forward the call
+    returned   the engine counts it; the answer goes back to the host
+    after      once it has gone: record the call, foresee the next, start what is worth it
+
+The demand path never waits for anything that speculation does, except where it joins a guess for this very call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mcp_types import INVALID_PARAMS
+
+from paste_mcp.core.engine import Demand, Hit, Join, Promote
+from paste_mcp.core.model import Payload, Status, ToolCall
+from paste_mcp.core.patterns.extract import payload_of, status_of
+from paste_mcp.proxy import clock
+from paste_mcp.proxy.downstream import Link
+from paste_mcp.proxy.sdk import ENVELOPE, MCPError, Request
+
+if TYPE_CHECKING:
+    from paste_mcp.proxy.session import Session
+
+_PLAIN_PARAMS = frozenset({"name", "arguments", "_meta"})
+_CALL_META = frozenset({"progressToken", "traceparent", "tracestate", "baggage"}) | ENVELOPE
+_HOST_META = ("io.modelcontextprotocol/", "claudecode/", "anthropic/", "com.anthropic", "vscode.", "x-codex")
+"""`_meta` that hosts put on every call to tell calls apart, not to change what they ask for."""
+
+
+async def call_tool(session: Session, request: Request) -> dict[str, Any]:
+    """Answer the host's `tools/call`. Raises `MCPError` exactly as the server did."""
+    link, tool = _route(session, request)
+    if session.engine is None:
+        return await session.forward(link, request, {**request.params, "name": tool})
+
+    arguments = request.params.get("arguments")
+    call = ToolCall(link.alias, tool, arguments if isinstance(arguments, dict) else {})
+    demand, cancels = session.engine.demanded(call, clock.now(), plain=_is_plain(request))
+    session.guesses.cancel(cancels)
+    try:
+        result, answered = await _answer(session, link, request, demand)
+    except MCPError:
+        _returned(session, demand, "miss", "error", None)
+        raise
+    except BaseException:
+        # The host cancelled it, or left.
+        session.guesses.cancel(session.engine.abandoned(demand, clock.now()))
+        raise
+    _returned(session, demand, answered, status_of(result), result)
+    return result
+
+
+async def _answer(session: Session, link: Link, request: Request, demand: Demand) -> tuple[dict[str, Any], str]:
+    """The result, and how it was come by: hit, late_hit, promoted or miss."""
+    match demand.answer:
+        case Hit(result=result):
+            return result, "hit"
+        case Join(id=id):
+            # The guess has its own time limit; if it fails or is cut off, the call is made for real.
+            if (joined := await session.guesses.join(id)) is not None:
+                return joined, "late_hit"
+    answered = "promoted" if isinstance(demand.answer, Promote) else "miss"
+    return await session.forward(link, request, {**request.params, "name": demand.call.tool}), answered
+
+
+def _returned(session: Session, demand: Demand, answered: str, status: Status, result: dict[str, Any] | None) -> None:
+    assert session.engine is not None
+    now = clock.now()
+    session.guesses.cancel(session.engine.returned(demand, status, now))
+    session.tasks.start_soon(_after, session, demand, answered, status, result, now)
+
+
+async def _after(
+    session: Session, demand: Demand, answered: str, status: Status, result: dict[str, Any] | None, returned_at: float
+) -> None:
+    """What follows from a call, once its answer is on its way."""
+    assert session.engine is not None
+    payload = payload_of(result) if result is not None else Payload()
+    session.recorder.call(demand, answered, status, payload, result, returned_at, session.engine.values)
+    session.engine.observe(demand, status, payload, returned_at)
+    session.engine.think(clock.now())
+    session.guesses.start(session.engine.launch(clock.now()))
+
+
+def _route(session: Session, request: Request) -> tuple[Link, str]:
+    name = request.params.get("name")
+    found = session.catalogue.resolve(name) if isinstance(name, str) else None
+    if found is None:
+        raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}")
+    return session.links[found[0]], found[1]
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether the call is its name and arguments and nothing else that a server could tell it by.
+
+    A task, the continuation of an interim result, or `_meta` of unknown meaning is passed through and never matched.
+    """
+    arguments = request.params.get("arguments")
+    return (
+        request.params.keys() <= _PLAIN_PARAMS
+        and (arguments is None or isinstance(arguments, dict))
+        and all(key in _CALL_META or key.startswith(_HOST_META) for key in request.meta)
+    )

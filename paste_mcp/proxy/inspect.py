@@ -1,0 +1,84 @@
+"""Starts the servers of a configuration and lists what they offer, and what the policy makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from paste_mcp.config import Config
+from paste_mcp.core.model import Tool
+from paste_mcp.core.speculation.policy import Decision, decide_tool
+from paste_mcp.proxy.catalogue import Catalogue, tool_of
+from paste_mcp.proxy.downstream import Host, Link
+from paste_mcp.proxy.sdk import Connect, MCPError
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReport:
+    """One tool: how hosts see it, what it says of itself, and whether it may run early."""
+
+    shown: str
+    tool: Tool
+    decision: Decision
+
+
+@dataclass(slots=True)
+class ServerReport:
+    """One server: which protocol it speaks and its tools, or why it did not start."""
+
+    alias: str
+    mode: str
+    version: str | None = None
+    problem: str | None = None
+    tools: list[ToolReport] = field(default_factory=list)
+
+
+async def inspect(config: Config, connects: Mapping[str, Connect]) -> list[ServerReport]:
+    """Start every server side by side, ask for its tools, stop it again."""
+    reports = {alias: ServerReport(alias, config.policy(alias).mode) for alias in config.servers}
+    catalogue = Catalogue(config.servers, prefix=config.paste.prefix)
+    async with anyio.create_task_group() as tasks:
+        for alias, report in reports.items():
+            tasks.start_soon(_inspect, config, connects[alias], catalogue, report)
+    return list(reports.values())
+
+
+async def _inspect(config: Config, connect: Connect, catalogue: Catalogue, report: ServerReport) -> None:
+    host = Host({"name": "paste-mcp check", "version": "0"}, {}, modern=True)
+    link = Link(report.alias, connect, host, config.servers[report.alias].start_timeout_s)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(link.run, _refuse, _ignore, _no_more, lambda _: None)
+        await link.settled()
+        try:
+            if link.greeting is None or not link.up:
+                report.problem = link.problem
+            else:
+                report.version = link.greeting.version
+                if "tools" in link.greeting.capabilities:
+                    report.tools = await _tools(config, link, catalogue)
+        except MCPError as error:
+            report.problem = str(error)
+        tasks.cancel_scope.cancel()
+
+
+async def _tools(config: Config, link: Link, catalogue: Catalogue) -> list[ToolReport]:
+    tools = [tool_of(link.alias, raw) for raw in (await link.list_all("tools/list", "tools"))["tools"]]
+    policy = config.policy(link.alias)
+    return [ToolReport(catalogue.expose(t.server, t.name), t, decide_tool(policy, t)) for t in tools]
+
+
+async def _refuse(_: Link, method: str, __: dict[str, Any]) -> dict[str, Any]:
+    if method == "ping":
+        return {}
+    raise MCPError(-32601, "Method not found", method)
+
+
+async def _ignore(_: Link, __: str, ___: dict[str, Any] | None) -> None:
+    return None
+
+
+async def _no_more(_: Link) -> None:
+    return None

@@ -1,0 +1,178 @@
+"""Writes down what happened in a session: one JSON line per call, and one with the sums at its end.
+
+By default no value is kept: of each argument its keyed digest and where it came from (which earlier call, which
+place), which is enough to mine and explain a session. The key never leaves this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from paste_mcp.core.engine import Demand
+from paste_mcp.core.keys import Unkeyable, canonical
+from paste_mcp.core.model import Json, Payload, Status
+from paste_mcp.core.patterns.extract import ValueIndex
+from paste_mcp.core.speculation.ledger import Ledger
+from paste_mcp.proxy import clock
+
+logger = logging.getLogger("paste_mcp")
+
+Record = Literal["derivations", "full", "off"]
+
+MAX_FILE_BYTES = 8 * 1024 * 1024
+MAX_TOTAL_BYTES = 128 * 1024 * 1024
+MAX_PLACES = 3
+"""Origins noted for one argument value."""
+MAX_LEAVES = 64
+_PLAIN_MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,40}")
+
+
+class Recorder:
+    """The record of one session in `folder`. Nothing is written before the first call, nor with `off`.
+
+    A disk that fails costs the record, never the session: it is reported once and given up.
+    """
+
+    def __init__(self, folder: Path, mode: Record, session: str) -> None:
+        self._folder = folder
+        self._mode: Record = mode
+        self._session = session
+        self._calls = 0
+        self._part = 0
+        self._file: int | None = None
+        self._written = 0
+        self._key = b""
+
+    def call(
+        self,
+        demand: Demand,
+        answered: str,
+        status: Status,
+        payload: Payload,
+        result: dict[str, Any] | None,
+        returned_at: float,
+        values: ValueIndex,
+    ) -> None:
+        """Note one call. `values` must not hold the call itself yet."""
+        if self._mode == "off":
+            return
+        ended = clock.wall() - (clock.now() - returned_at)
+        record = {
+            "session": self._session,
+            "n": self._calls,
+            "turn": demand.turn,
+            "server": demand.call.server,
+            "tool": demand.call.tool,
+            "read_only": demand.read,
+            "is_error": status == "error",
+            "status": status,
+            "started": round(ended - (returned_at - demand.began), 6),
+            "ended": round(ended, 6),
+            "answered": answered,
+        }
+        self._calls += 1
+        arguments = dict(demand.call.arguments)
+        if self._mode == "full":
+            record |= {"arguments": arguments, "result": result if payload.document is not None else payload.text}
+        self._write(lambda: record | {"derivations": self._derivations(arguments, values)})
+
+    def close(self, ledger: Ledger) -> None:
+        """Note the session's sums and close the file."""
+        if self._file is not None:
+            self._write(lambda: {"session": self._session, "summary": asdict(ledger)})
+            if self._file is not None:
+                os.close(self._file)
+            self._file = None
+
+    def _derivations(self, arguments: dict[str, Json], values: ValueIndex) -> dict[str, Any]:
+        """Of each value in the arguments: its digest, and up to three places where the session had it before."""
+        found = {}
+        for path, leaf in _leaves(arguments):
+            try:
+                digest = hmac.new(self._key, canonical(leaf), hashlib.sha256).hexdigest()[:16]
+            except Unkeyable:
+                continue
+            places = [
+                {"call": place.event, "in": place.source, "steps": [_masked(step) for step in place.steps]}
+                for place in values.places(leaf)[:MAX_PLACES]
+            ]
+            found[path] = {"digest": digest, "from": places}
+        return found
+
+    def _write(self, record: Any) -> None:
+        if self._mode == "off":
+            return
+        try:
+            if self._file is None or self._written > MAX_FILE_BYTES:
+                self._open()
+            assert self._file is not None
+            line = json.dumps(record(), separators=(",", ":"), default=str).encode() + b"\n"
+            os.write(self._file, line)
+            self._written += len(line)
+        except OSError as error:
+            self._mode = "off"
+            logger.warning("recording stopped: %s", error)
+
+    def _open(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._key = self._key or _key(self._folder / "key")
+        prune(self._folder, MAX_TOTAL_BYTES)
+        path = self._folder / f"{self._session}{f'.{self._part}' if self._part else ''}.jsonl"
+        self._part += 1
+        self._written = 0
+        # Created with its mode, not changed afterwards: there is no moment at which others could open it.
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+def prune(folder: Path, limit_bytes: int) -> None:
+    """Delete the oldest records until those that remain fit into `limit_bytes`."""
+    records = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in folder.glob("*.jsonl")), reverse=True)
+    total = 0
+    for _, size, path in records:
+        total += size
+        if total > limit_bytes:
+            path.unlink(missing_ok=True)
+
+
+def _key(path: Path) -> bytes:
+    """This installation's key for digests, made once."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as file:
+        key = secrets.token_bytes(32)
+        file.write(key)
+    return key
+
+
+def _leaves(arguments: dict[str, Json]) -> Iterator[tuple[str, Json]]:
+    """(path, scalar) of the values in the arguments, the first few of them."""
+    stack: list[tuple[str, Json]] = [(name, value) for name, value in reversed(arguments.items())]
+    left = MAX_LEAVES
+    while stack and left:
+        path, value = stack.pop()
+        if isinstance(value, dict):
+            stack.extend((f"{path}.{name}", inner) for name, inner in reversed(value.items()))
+        elif isinstance(value, list):
+            stack.extend((f"{path}[{i}]", value[i]) for i in reversed(range(len(value))))
+        else:
+            left -= 1
+            yield path, value
+
+
+def _masked(step: str | int) -> str | int:
+    """A step of a path, but for member names that may be data themselves (file names, titles)."""
+    return step if isinstance(step, int) or _PLAIN_MEMBER.fullmatch(step) else "*"

@@ -1,0 +1,97 @@
+"""Carries out what the engine decided about guesses: starts them, cancels them, lets demands join. Decides nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from paste_mcp.core.engine import Cancel, Engine, Launch, Outcome
+from paste_mcp.core.model import ToolCall
+from paste_mcp.core.speculation.lifecycle import State
+from paste_mcp.proxy import clock
+from paste_mcp.proxy.outcome import is_complete, outcome_of
+from paste_mcp.proxy.sdk import MCPError
+
+logger = logging.getLogger("paste_mcp")
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    call: ToolCall
+    scope: anyio.CancelScope
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    result: dict[str, Any] | None = None
+
+
+class Guesses:
+    """The speculative calls of one session that are under way."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tasks: TaskGroup,
+        send: Callable[[ToolCall], Awaitable[dict[str, Any]]],
+        timeouts_s: Mapping[str, float],
+    ) -> None:
+        self._engine = engine
+        self._tasks = tasks
+        self._send = send
+        self._timeouts_s = timeouts_s
+        self._running: dict[int, _Running] = {}
+
+    def start(self, launches: Iterable[Launch]) -> None:
+        """Begin these calls. Must follow the engine's `launch` without an await between."""
+        for launch in launches:
+            # The scope is made here, not in the task: else a guess preempted before its task first runs would be
+            # booked as preempted and still be sent.
+            running = self._running[launch.id] = _Running(launch.call, anyio.CancelScope())
+            self._tasks.start_soon(self._run, launch.id, running)
+
+    def cancel(self, cancels: Iterable[Cancel]) -> None:
+        for cancel in cancels:
+            if running := self._running.get(cancel.id):
+                running.scope.cancel()
+
+    async def join(self, id: int) -> dict[str, Any] | None:
+        """The result of a running guess, when it comes; None if it has none to give."""
+        running = self._running.get(id)
+        if running is None:
+            return None
+        await running.ended.wait()
+        return running.result
+
+    def on(self, alias: str) -> list[ToolCall]:
+        """The guesses under way at this server."""
+        return [running.call for running in self._running.values() if running.call.server == alias]
+
+    async def _run(self, id: int, running: _Running) -> None:
+        outcome: Outcome | None = None
+        try:
+            with running.scope, anyio.move_on_after(self._timeouts_s[running.call.server]):
+                result = await self._send(running.call)
+                outcome = outcome_of(result)
+                if not is_complete(result):
+                    self.cancel(self._bar(running.call, "it left something open instead of answering"))
+        except MCPError as error:
+            logger.debug("a guess for %s failed: %s", running.call.tool, error)
+        finally:
+            del self._running[id]
+            state = self._engine.ended(id, outcome, clock.now())
+            if state is State.LATE_HIT and outcome is not None:
+                running.result = outcome.result
+            running.ended.set()
+        # A slot is free.
+        self.start(self._engine.launch(clock.now()))
+
+    def _bar(self, call: ToolCall, reason: str) -> list[Cancel]:
+        return self._engine.bar(call.server, call.tool, reason, clock.now())
+
+    def bar_all_on(self, alias: str, reason: str) -> None:
+        """The server turned to the user while guesses ran there: stop them, and never guess these tools again."""
+        for call in self.on(alias):
+            self.cancel(self._bar(call, reason))

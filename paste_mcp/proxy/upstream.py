@@ -1,0 +1,191 @@
+"""What hosts see: the proxy as an MCP server over stdio, SSE and streamable HTTP, in both protocol eras.
+
+Which session a request belongs to is settled here: the process on stdio, the connection on SSE, `Mcp-Session-Id` on
+streamable HTTP up to 2025-11-25. On 2026-07-28, where the protocol has no sessions, it is the authenticated principal
+together with a name in the path (`/mcp/s/<name>`); without a name there is no session, and so no speculation.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import uvicorn
+from anyio.abc import TaskGroup
+from mcp.server.sse import SseServerTransport
+from mcp.server.stdio import stdio_server
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
+from mcp.server.subscriptions import ListenHandler
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types import INVALID_REQUEST
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from paste_mcp import __version__
+from paste_mcp.config import Config
+from paste_mcp.core.engine import Engine
+from paste_mcp.core.prediction.predictor import Predictor
+from paste_mcp.core.speculation.budget import Budget
+from paste_mcp.proxy import relay
+from paste_mcp.proxy.recorder import Recorder
+from paste_mcp.proxy.sdk import Connect, MCPError, Request, make_server, serve_streams
+from paste_mcp.proxy.session import Session
+
+logger = logging.getLogger("paste_mcp")
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MAX_NAMED_SESSIONS = 256
+"""Sessions by path name; further names are refused until the proxy is started anew."""
+
+
+class Proxy:
+    """Everything that sessions share: configuration, patterns, budget. Enter it before serving hosts."""
+
+    def __init__(
+        self,
+        config: Config,
+        predictor: Predictor,
+        connects: Mapping[str, Connect],
+        make_recorder: Callable[[str], Recorder],
+    ) -> None:
+        self._config = config
+        self._predictor = predictor
+        self._connects = {
+            alias: (connect, config.servers[alias].start_timeout_s) for alias, connect in connects.items()
+        }
+        self._make_recorder = make_recorder
+        self._budget = Budget(config.limits)
+        self._policies = {alias: config.policy(alias) for alias in config.servers}
+        self._tasks: TaskGroup
+        self._sessions: set[Session] = set()
+        self._named: dict[tuple[str | None, str | None], Session] = {}
+        self._opening = anyio.Lock()
+        self.server = make_server("paste-mcp", __version__, self, self._handle, self._listener_of, self._input_schema)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Proxy]:
+        """Hosts may be served inside; at the end every session is closed and every server stopped."""
+        async with anyio.create_task_group() as self._tasks:
+            try:
+                yield self
+            finally:
+                with anyio.CancelScope(shield=True):
+                    for session in list(self._sessions):
+                        await session.close()
+                self._tasks.cancel_scope.cancel()
+
+    # --- sessions ---------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def session(self, *, speculate: bool = True) -> AsyncIterator[Session]:
+        """A session of its own for one host connection."""
+        session = await self._open_session(speculate=speculate)
+        try:
+            yield session
+        finally:
+            await self._close_session(session)
+
+    async def _open_session(self, *, speculate: bool) -> Session:
+        id = uuid.uuid4().hex[:12]
+        session = Session(
+            self._connects,
+            Engine(self._predictor, self._budget, self._policies) if speculate else None,
+            self._make_recorder(id),
+            prefix=self._config.paste.prefix,
+            guess_timeouts_s={alias: self._config.call_timeout_s(alias) for alias in self._config.servers},
+        )
+        self._sessions.add(session)
+        await self._tasks.start(session.run)
+        return session
+
+    async def _close_session(self, session: Session) -> None:
+        if session in self._sessions:
+            self._sessions.discard(session)
+            await session.close()
+
+    async def _session_of(self, request: Request) -> Session:
+        """The session that a request belongs to, opened on its first request."""
+        if isinstance(request.state, Session):
+            return request.state
+        if not request.modern:
+            state = request.connection_state
+            async with self._opening:
+                if "paste" not in state:
+                    session = state["paste"] = await self._open_session(speculate=True)
+                    request.on_disconnect(lambda: self._close_session(session))
+            found: Session = state["paste"]
+            return found
+        scope = request.http.path_params.get("scope") if request.http is not None else None
+        key = (request.principal, scope)
+        async with self._opening:
+            if key not in self._named:
+                if len(self._named) >= MAX_NAMED_SESSIONS:
+                    raise MCPError(INVALID_REQUEST, "too many named sessions")
+                if scope is None:
+                    logger.info("no session identity (2026-07-28 without /mcp/s/<name>): nothing is speculated")
+                self._named[key] = await self._open_session(speculate=scope is not None)
+        return self._named[key]
+
+    # --- the SDK's hooks --------------------------------------------------------------------------------------------
+
+    async def _handle(self, request: Request, sdk_answer: relay.SdkAnswer) -> dict[str, Any] | None:
+        return await relay.answer(await self._session_of(request), request, sdk_answer)
+
+    async def _listener_of(self, request: Request) -> ListenHandler:
+        return (await self._session_of(request)).listen
+
+    def _input_schema(self, name: str) -> Mapping[str, Any] | None:
+        """The schema by which the SDK checks `Mcp-Param-*` headers. Names are a pure function, so any session's do."""
+        for session in self._sessions:
+            if (found := session.catalogue.resolve(name)) and (schema := session.catalogue.schema(*found)) is not None:
+                return schema
+        return None
+
+    # --- transports -------------------------------------------------------------------------------------------------
+
+    async def serve_stdio(self) -> None:
+        """Serve the one host on stdin and stdout until it leaves."""
+        async with self.session() as session, stdio_server() as (read, write):
+            await serve_streams(self.server, read, write, session)
+
+    def http_app(self, host: str) -> Starlette:
+        """Streamable HTTP at `/mcp` and `/mcp/s/<name>`."""
+        app = self.server.streamable_http_app(streamable_http_path="/mcp", host=host)
+        app.routes.append(Route("/mcp/s/{scope}", endpoint=StreamableHTTPASGIApp(self.server.session_manager)))
+        return app
+
+    def sse_app(self) -> Starlette:
+        """The older transport: `GET /sse` for the stream, `POST /messages/` for the host's messages."""
+        transport = SseServerTransport(
+            "/messages/",
+            # The SDK checks Host and Origin on SSE only where it is told to.
+            TransportSecuritySettings(
+                enable_dns_rebinding_protection=True,
+                allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
+                allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
+            ),
+        )
+
+        async def connect(request: HttpRequest) -> Response:
+            async with (
+                transport.connect_sse(request.scope, request.receive, request._send) as (read, write),
+                self.session() as session,
+            ):
+                await serve_streams(self.server, read, write, session)
+            return Response()
+
+        return Starlette(
+            routes=[Route("/sse", endpoint=connect), Mount("/messages/", app=transport.handle_post_message)]
+        )
+
+    async def serve_http(self, app: Starlette, host: str, port: int) -> None:
+        """Serve hosts over a socket until the process is asked to stop."""
+        config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+        server = uvicorn.Server(config)
+        await server.serve()

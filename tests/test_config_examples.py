@@ -1,0 +1,57 @@
+"""The files in `examples/` are what they say: clients' files that start paste-mcp, and a config that it runs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from paste_mcp.config import load_config, parse_config
+from paste_mcp.core.speculation.settings import ServerPolicy
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+ENVIRON = {"HOME": "/home/ada"}
+CLIENTS = {
+    "claude_desktop_config.json": ("mcpServers", {"command", "args"}),
+    "claude_code.mcp.json": ("mcpServers", {"type", "command", "args", "env"}),
+    "cursor.mcp.json": ("mcpServers", {"command", "args"}),
+    "vscode.mcp.json": ("servers", {"type", "command", "args"}),
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_clients_file_starts_paste_mcp_in_that_clients_shape(name: str) -> None:
+    top, keys = CLIENTS[name]
+    data = json.loads((EXAMPLES / name).read_text(encoding="utf-8"))
+    assert set(data) == {top}
+    assert set(data[top]) == {"paste"}
+    assert set(data[top]["paste"]) == keys
+    assert data[top]["paste"].get("type", "stdio") == "stdio"
+    config = parse_config(data, name, ENVIRON, EXAMPLES)
+    assert config.warnings == []
+    assert config.servers["paste"].command == "uvx"
+    *start, file = config.servers["paste"].args
+    assert start == ["paste-mcp", "serve", "--config"]
+    assert Path(file).is_absolute()
+    assert file.endswith("/.config/paste-mcp/servers.json")
+
+
+def test_claude_desktop_gets_no_placeholders_as_it_fills_in_none() -> None:
+    assert "${" not in (EXAMPLES / "claude_desktop_config.json").read_text(encoding="utf-8")
+
+
+def test_the_servers_of_the_example_run_ahead(tmp_path: Path) -> None:
+    file = tmp_path / "servers.json"  # a copy, as the mode of a checkout's files is not ours
+    shutil.copyfile(EXAMPLES / "servers.json", file)
+    file.chmod(0o600)
+    config = load_config(file, ENVIRON)
+    assert config.warnings == []
+    assert list(config.servers) == ["filesystem", "git", "time"]
+    assert config.policy("git") == config.policy("time") == ServerPolicy("annotated")
+    assert config.policy("filesystem") == ServerPolicy("annotated", closed_world=True)
+
+
+def test_every_example_is_described() -> None:
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    for file in EXAMPLES.glob("*.json"):
+        assert f"`{file.name}`" in text
