@@ -1,0 +1,1 @@
+"""Prices, stock and invoices of a small shop."""

@@ -1,0 +1,1 @@
+"""Tests of the shop; run with `python -m unittest`."""
