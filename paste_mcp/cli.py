@@ -98,7 +98,7 @@ def check(
     patterns: PatternsOption = [],  # noqa: B006 - typer copies it
     json: JsonOption = False,
 ) -> None:
-    """Start the servers and show every tool: its hints, whether it may run early, and the line that would change that."""
+    """Start the servers and show every tool, its hints, whether it may run early, and the line to change that."""
     import anyio
 
     from paste_mcp import app as root
@@ -118,8 +118,8 @@ def check(
 def demo(
     latency: Annotated[
         float, typer.Option(min=0, max=60, help="Simulated network latency of the servers, seconds.")
-    ] = 1.0,
-    think: Annotated[float, typer.Option(min=0, max=60, help="Simulated thinking time of the model, seconds.")] = 1.5,
+    ] = 0.5,
+    think: Annotated[float, typer.Option(min=0, max=60, help="Simulated thinking time of the model, seconds.")] = 0.7,
     json: JsonOption = False,
 ) -> None:
     """Three workflows on real servers, once without and once with speculation, side by side."""

@@ -11,7 +11,7 @@ The engine never sees a clock, a transport or the host. Results are opaque to it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -110,6 +110,7 @@ class Engine:
         self._budget = budget
         self._policies = policies
         self._tools: dict[tuple[str, str], Tool] = {}
+        self._first_seen: dict[tuple[str, str], Tool] = {}
         self._barred: dict[tuple[str, str], str] = {}
         self._speculations = Speculations(self.ledger)
         self._executing: dict[int, str] = {}
@@ -133,18 +134,20 @@ class Engine:
         after = {(server, tool.name): tool for tool in tools}
         self._tools = {key: tool for key, tool in self._tools.items() if key[0] != server} | after
         changed = {key for key, tool in before.items() if after.get(key) != tool}
-        for key in changed & after.keys():
-            self._barred[key] = "its definition changed while in use"
-        return self._drop((s for s in self._speculations if (s.key.server, s.key.tool) in changed), now)
+        for key, tool in after.items():
+            # Against the first sight of it, not the last: a tool could leave and come back as another.
+            if self._first_seen.setdefault(key, tool) != tool:
+                self._barred[key] = "its definition changed while in use"
+        return self._drop_calls(lambda key: (key.server, key.tool) in changed, now)
 
     def invalidate(self, server: str, now: float) -> list[Cancel]:
         """Nothing that `server` said before may be served any more: it restarted, or says that things changed."""
-        return self._drop((s for s in self._speculations if s.key.server == server), now)
+        return self._drop_calls(lambda key: key.server == server, now)
 
     def bar(self, server: str, tool: str, reason: str, now: float) -> list[Cancel]:
         """This tool showed that it must not run unasked (it asked the user something, left a task behind)."""
         self._barred[server, tool] = reason
-        return self._drop((s for s in self._speculations if (s.key.server, s.key.tool) == (server, tool)), now)
+        return self._drop_calls(lambda key: (key.server, key.tool) == (server, tool), now)
 
     def decide_tool(self, tool: Tool) -> policy.Decision:
         """The policy's word on a tool, with what this session has learnt of it."""
@@ -156,7 +159,7 @@ class Engine:
         """The agent makes this call. `plain` is False for calls that carry more than name and arguments (a task, the
         continuation of an interim result): these are passed through and never matched.
         """
-        self._speculations.expire(self._budget.limits.ttl_s, now)
+        self._expire(now)
         if not self._outstanding:
             self._turn += 1
             if self._idle_since is not None:
@@ -165,8 +168,8 @@ class Engine:
         read = plain and policy.provably_read(self._policies[call.server], tool)
         # A write makes guesses stale when it starts and again when it ends: its effect may come at any time between.
         cancels = [] if read else self._drop(self._speculations, now)
-        self._count_shadow(call, tool, now)
-        key = self._key(call) if plain and tool is not None else None
+        key = self._key(call) if plain else None
+        self._count_shadow(key, now, seems_read=read or (plain and policy.looks_read(tool)))
         answer = self._answer(key, now) if key is not None else Miss()
         demand = Demand(call, key, self._turn, now, read, answer)
         self._outstanding.add(demand)
@@ -176,7 +179,8 @@ class Engine:
             self.ledger.misses += 1
             if key is not None and tool is not None and self.decide_tool(tool).eligible:
                 self.ledger.eligible_misses += 1
-            # On its own server a demand waits for no guess.
+        if isinstance(answer, Miss | Promote):
+            # It goes to the server now, and on its own server a demand waits for no guess.
             cancels += self._yield_server(call.server, now)
         return demand, cancels
 
@@ -212,7 +216,7 @@ class Engine:
         """
         if self._outstanding or self._unobserved or self._closed or not self._history:
             return
-        self._speculations.expire(self._budget.limits.ttl_s, now)
+        self._expire(now)
         width = self._budget.width()
         for prediction in self._predictor.predict(self._history, self._tools, self.values):
             self.ledger.predicted += 1
@@ -223,6 +227,7 @@ class Engine:
         launches: list[Launch] = []
         if self._outstanding or self._closed:
             return launches
+        self._expire(now)
         for speculation in self._speculations.queued():
             if self._budget.take(speculation.key.server, len(self._executing)):
                 self._speculations.move(speculation, Cause.LAUNCH, now)
@@ -241,9 +246,11 @@ class Engine:
         began = speculation.launched_at if speculation.launched_at is not None else now
         if outcome is not None and outcome.status == "ok":
             self._budget.served(speculation.key.server, speculation.key.tool, now - began)
-        if outcome is None or not self._keeps(outcome):
+        if outcome is None or not self._may_serve(outcome, keep=speculation.state is State.RUNNING):
             if speculation.state is State.JOINED:
-                self.ledger.misses += 1  # the demand goes to the server after all
+                # The demand goes to the server after all.
+                self.ledger.misses += 1
+                self.ledger.eligible_misses += 1
             return self._speculations.move(speculation, Cause.FAIL, now)
         self._speculations.complete(speculation, outcome.result, outcome.size_bytes, now)
         if speculation.state is State.LATE_HIT:
@@ -284,7 +291,7 @@ class Engine:
     def _consider(self, prediction: Prediction, now: float, width: int) -> int:
         """Queue `prediction` if it is new, safe and worth it; 1 if it took one of the trigger's places."""
         key = self._key(prediction.call)
-        if key is None or self._speculations.holds(key):
+        if key is None or self._speculations.holds(key) or key in self._shadow:
             return 0
         self._remember(key, prediction)
         server_policy = self._policies[key.server]
@@ -301,13 +308,13 @@ class Engine:
         if width <= 0:
             self.ledger.rejected["too many for one trigger"] += 1
             return 0
+        if len(self._speculations) + len(self._shadow) >= MAX_LIVE:
+            self.ledger.rejected["too many live"] += 1
+            return 0
         if server_policy.mode == "shadow":
             self._shadow[key] = now
             self.ledger.shadow_issued += 1
             return 1
-        if len(self._speculations) >= MAX_LIVE:
-            self.ledger.rejected["too many live"] += 1
-            return 0
         self._next_id += 1
         self._speculations.add(Speculation(self._next_id, key, prediction, now, utility))
         return 1
@@ -321,25 +328,29 @@ class Engine:
         self._foreseen[key] = prediction.pattern
         self._predictor.evidence.guessed(prediction.pattern, prediction.probability)
 
-    def _keeps(self, outcome: Outcome) -> bool:
-        """Only a plain, whole, non-empty success may be served later, and only while there is room for it."""
+    def _may_serve(self, outcome: Outcome, *, keep: bool) -> bool:
+        """Only a plain, whole, non-empty success; one to `keep` for later, only while there is room for it."""
         limits = self._budget.limits
         return (
             outcome.servable
             and outcome.status == "ok"
             and outcome.size_bytes <= limits.result_bytes
-            and self._speculations.ready_bytes + outcome.size_bytes <= limits.buffer_bytes
+            and (not keep or self._speculations.ready_bytes + outcome.size_bytes <= limits.buffer_bytes)
         )
 
-    def _count_shadow(self, call: ToolCall, tool: Tool | None, now: float) -> None:
+    def _count_shadow(self, key: CallKey | None, now: float, *, seems_read: bool) -> None:
         """What trusting the hints would have brought, by the same rules of freshness and single use."""
-        key = self._key(call)
         seen = self._shadow.pop(key, None) if key is not None else None
-        if seen is not None and now - seen <= self._budget.limits.ttl_s:
+        if key is not None and seen is not None:
             self.ledger.shadow_hits += 1
-            self.ledger.shadow_hidden_s += min(now - seen, self._budget.service_s(call.server, call.tool))
-        if not policy.looks_read(tool) and not policy.provably_read(self._policies[call.server], tool):
+            self.ledger.shadow_hidden_s += min(now - seen, self._budget.service_s(key.server, key.tool))
+        if not seems_read:
             self._shadow.clear()
+
+    def _expire(self, now: float) -> None:
+        ttl_s = self._budget.limits.ttl_s
+        self._speculations.expire(ttl_s, now)
+        self._shadow = {key: since for key, since in self._shadow.items() if now - since <= ttl_s}
 
     def _yield_server(self, server: str, now: float) -> list[Cancel]:
         running = [s for s in self._speculations if s.key.server == server and s.state is State.RUNNING]
@@ -357,6 +368,10 @@ class Engine:
 
     def _drop(self, among: Iterable[Speculation], now: float) -> list[Cancel]:
         return self._cancelled(self._speculations.sweep(Cause.WRITE, now, list(among)))
+
+    def _drop_calls(self, concerns: Callable[[CallKey], bool], now: float) -> list[Cancel]:
+        self._shadow = {key: since for key, since in self._shadow.items() if not concerns(key)}
+        return self._drop((s for s in self._speculations if concerns(s.key)), now)
 
     def _cancelled(self, speculations: list[Speculation]) -> list[Cancel]:
         return [Cancel(speculation.id) for speculation in speculations]

@@ -14,7 +14,6 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,7 +88,7 @@ class Recorder:
     def close(self, ledger: Ledger) -> None:
         """Note the session's sums and close the file."""
         if self._file is not None:
-            self._write(lambda: {"session": self._session, "summary": asdict(ledger)})
+            self._write(lambda: {"session": self._session, "summary": ledger.as_dict()})
             if self._file is not None:
                 os.close(self._file)
             self._file = None

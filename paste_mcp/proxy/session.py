@@ -76,18 +76,21 @@ class Session:
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: TaskStatus[Session] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Live until `close`, then end every guess and every server of this session."""
+        """Live until `close`, then settle every guess and stop every server of this session."""
         try:
             async with anyio.create_task_group() as self.tasks:
                 if self.engine is not None:
                     self.guesses = Guesses(self.engine, self.tasks, self._send_guess, self._guess_timeouts_s)
                 task_status.started(self)
-                await self._closing.wait()
+                try:
+                    await self._closing.wait()
+                finally:
+                    # Before the servers are stopped: some take their time, and a host may not wait for them.
+                    if self.engine is not None:
+                        self.engine.close(clock.now())
+                        self.recorder.close(self.engine.ledger)
                 self.tasks.cancel_scope.cancel()
         finally:
-            if self.engine is not None:
-                self.engine.close(clock.now())
-                self.recorder.close(self.engine.ledger)
             self._closed.set()
 
     async def close(self) -> None:

@@ -81,10 +81,11 @@ def told_to_the_agent() -> Iterator[None]:
 class Desk:
     """The tools' work: each waits the simulated latency, then does its part off the event loop."""
 
-    def __init__(self, workspace: Workspace, latency: float, test_timeout: float) -> None:
+    def __init__(self, workspace: Workspace, latency: float, test_timeout: float, test_runner: str) -> None:
         self._workspace = workspace
         self._latency = latency
         self._test_timeout = test_timeout
+        self._test_runner = test_runner
         self._editing = anyio.Lock()  # two edits of one file at once would lose one of them
 
     async def list_files(self, path: str, limit: int) -> FileList:
@@ -123,7 +124,7 @@ class Desk:
         await anyio.sleep(self._latency)
         with told_to_the_agent():
             inside = self._workspace.relative(await to_thread.run_sync(self._workspace.resolve, path))
-            run = await run_on_copy(self._workspace.root, inside, self._test_timeout)
+            run = await run_on_copy(self._workspace.root, inside, self._test_timeout, self._test_runner)
         output = shortened(repeatable(run.output, run.folders))
         verdict = summary(output) if run.exit_code is not None else f"stopped after {self._test_timeout:g} s"
         passed = run.exit_code == 0 and not verdict.startswith("Ran 0 tests")
@@ -213,8 +214,7 @@ def add_acting_tools(server: MCPServer[None], desk: Desk) -> None:
         return await desk.run_tests(path)
 
 
-def make_server(root: Path, latency: float, test_timeout: float) -> MCPServer[None]:
-    desk = Desk(Workspace(root), latency, test_timeout)
+def make_server(desk: Desk) -> MCPServer[None]:
     server = MCPServer[None](
         "workspace", title="Coding workspace", version="1.0.0", instructions=INSTRUCTIONS, log_level="WARNING"
     )
@@ -225,7 +225,7 @@ def make_server(root: Path, latency: float, test_timeout: float) -> MCPServer[No
 
 def main() -> None:
     options = parse_options(sys.argv[1:])
-    server = make_server(options.root, options.latency, options.test_timeout)
+    server = make_server(Desk(Workspace(options.root), options.latency, options.test_timeout, options.test_runner))
     if options.transport == "stdio":
         server.run()
     elif options.transport == "http":

@@ -40,6 +40,12 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--test-timeout", type=seconds, default=60.0, metavar="SECONDS", help="time limit of run_tests (default 60)"
     )
+    parser.add_argument(
+        "--test-runner",
+        choices=("auto", "pytest", "unittest"),
+        default="auto",
+        help="what run_tests runs (default auto: pytest where it is installed, else unittest)",
+    )
     parser.add_argument("--transport", choices=("stdio", "http", "sse"), default="stdio")
     parser.add_argument("--host", default="127.0.0.1", help="for http and sse; there is no authentication")
     parser.add_argument("--port", type=port, default=8000, help="for http and sse (default 8000)")

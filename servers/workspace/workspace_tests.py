@@ -189,12 +189,15 @@ async def throw_away_folder() -> AsyncIterator[Path]:
             await to_thread.run_sync(remove_tree, folder)
 
 
-async def run_tests(root: Path, path: str, limit: float) -> Run:
-    """Run the tests at `path` (relative to `root`) on a copy. Raises ValueError when it cannot be copied."""
+async def run_tests(root: Path, path: str, limit: float, runner: str = "auto") -> Run:
+    """Run the tests at `path` (relative to `root`) on a copy. Raises ValueError when it cannot be copied.
+
+    `runner` is pytest, unittest, or auto: pytest where it is installed.
+    """
     async with throw_away_folder() as folder:
         copy = folder / "copy" / (root.name or "workspace")
         scratch = folder / "tmp"
         await to_thread.run_sync(copy_tree, root, copy)
-        arguments = command(copy, path, pytest=has_pytest())
+        arguments = command(copy, path, pytest=runner == "pytest" or (runner == "auto" and has_pytest()))
         code, output = await execute(arguments, copy, environment(scratch), limit)
         return Run(code, output, {str(copy): ".", str(scratch): "<tmp>"})

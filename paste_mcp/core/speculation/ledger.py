@@ -119,3 +119,8 @@ class Ledger:
 
     def __add__(self, other: Ledger) -> Ledger:
         return Ledger(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Ledger)})
+
+    def as_dict(self) -> dict[str, int | float | dict[str, int]]:
+        """The counters by name, for records and reports."""
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in values}

@@ -81,11 +81,13 @@ class Case:
 Row = tuple[str, str, "Remedy | None", Callable[[Case], bool]]
 Remedy = Callable[[Case], ServerPolicy]
 """The user's word on this server as it would have to be for the tool to run early."""
+_GLOB_SIGNS = re.compile(r"[*?[]")
 
 
 def _allowing(case: Case) -> ServerPolicy:
     mode = case.policy.mode if case.policy.mode in ("annotated", "listed") else "listed"
-    return replace(case.policy, mode=mode, allow=(*case.policy.allow, case.tool.name))
+    exactly = _GLOB_SIGNS.sub(r"[\g<0>]", case.tool.name)
+    return replace(case.policy, mode=mode, allow=(*case.policy.allow, exactly))
 
 
 REFUSALS: tuple[Row, ...] = (
@@ -168,7 +170,7 @@ def _first(case: Case) -> Decision:
             return Decision(False, row, reason.format(**words), remedy(case) if remedy else None)
     if case.named:
         return Decision(True, "named", "you allowed it")
-    return Decision(True, "annotated", "its server says that it is read-only and stays within its server")
+    return Decision(True, "annotated", "by its hints")
 
 
 # --- screens: what makes a tool that calls itself read-only doubtful -------------------------------------------------
