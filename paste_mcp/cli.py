@@ -118,8 +118,8 @@ def check(
 def demo(
     latency: Annotated[
         float, typer.Option(min=0, max=60, help="Simulated network latency of the servers, seconds.")
-    ] = 0.5,
-    think: Annotated[float, typer.Option(min=0, max=60, help="Simulated thinking time of the model, seconds.")] = 0.7,
+    ] = 0.4,
+    think: Annotated[float, typer.Option(min=0, max=60, help="Simulated thinking time of the model, seconds.")] = 0.6,
     json: JsonOption = False,
 ) -> None:
     """Three workflows on real servers, once without and once with speculation, side by side."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -66,7 +65,7 @@ def _legend() -> Text:
 
 
 def _table(comparisons: list[Comparison]) -> Table:
-    table = Table(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0))
     table.add_column("workflow", no_wrap=True)
     for name in ("without", "with", "gain", "calls", "hit", "join", "miss", "waste", "same"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -26,18 +26,17 @@ FULL_WIDTH_ACCURACY = 1 / 3
 
 
 class Rolling:
-    """The median of the last few observations, or a default before the first."""
+    """The median of the last few observations. The default counts as the first, so that one odd start decides nothing."""
 
     def __init__(self, default: float) -> None:
-        self._default = default
-        self._seen: deque[float] = deque(maxlen=SAMPLES)
+        self._seen = deque([default], maxlen=SAMPLES)
 
     def observe(self, value: float) -> None:
         self._seen.append(value)
 
     @property
     def value(self) -> float:
-        return median(self._seen) if self._seen else self._default
+        return median(self._seen)
 
 
 class Budget:
