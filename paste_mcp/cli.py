@@ -102,7 +102,7 @@ def check(
     import anyio
 
     from paste_mcp import app as root
-    from paste_mcp.lab.check import as_json, show
+    from paste_mcp.check import as_json, show
     from paste_mcp.proxy.inspect import inspect
 
     _log_to_stderr(verbose=False)
