@@ -72,6 +72,9 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on (sse, http); loopback only.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on (sse, http).")] = 8765,
     patterns: PatternsOption = [],  # noqa: B006 - typer copies it
+    speculation: Annotated[
+        bool, typer.Option("--speculation/--no-speculation", help="Off: run nothing early, whatever the file says.")
+    ] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what guesses do, to stderr.")] = False,
 ) -> None:
     """Run the proxy in front of the configured servers. On stdio, stdout carries the protocol and nothing else."""
@@ -85,6 +88,8 @@ def serve(
         _refuse(f"--host {host}: only this machine may connect, since hosts are not authenticated; use 127.0.0.1")
     read = _read_config(config)
     pool = _read_patterns(read, patterns)
+    if not speculation:
+        read = read.without_speculation()
     proxy = root.build(read, pool, root.state_folder(os.environ))
     if transport != "stdio":
         path = "sse" if transport == "sse" else "mcp"

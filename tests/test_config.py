@@ -241,3 +241,13 @@ def test_plain_json_is_read_as_the_standard_reader_reads_it(tmp_path: Path) -> N
             file.write_text(json.dumps(data, indent=indent, ensure_ascii=ascii_only), encoding="utf-8")
             file.chmod(0o600)
             assert load_config(file, {}).servers["x"].args == tuple(args)
+
+
+def test_the_kill_switch_turns_speculation_off_on_every_server() -> None:
+    data = {
+        "mcpServers": {"a": {"command": "a", "speculation": {"allow": ["x"]}}, "b": {"command": "b"}},
+        "paste": {"speculation": "annotated"},
+    }
+    config = parse_config(data, "test", {}, Path.cwd()).without_speculation()
+    assert {config.policy(alias).mode for alias in config.servers} == {"off"}
+    assert all(not config.policy(alias).allow for alias in config.servers)

@@ -6,7 +6,7 @@ import os
 import shlex
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,10 @@ class Config:
         if alias not in self.servers:
             raise KeyError(alias)
         return self.policies.get(alias) or self.paste.speculation or ServerPolicy()
+
+    def without_speculation(self) -> Config:
+        """The same servers with speculation off on all of them, whatever the file says."""
+        return replace(self, policies=dict.fromkeys(self.servers, ServerPolicy(mode="off")))
 
     @property
     def limits(self) -> Limits:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from paste_mcp.lab.demo import Comparison, Run
+from paste_mcp.lab.runs import Comparison, Run
 
 WAITING = {"miss": ("█", "red"), "promoted": ("█", "yellow"), "late_hit": ("▓", "yellow"), "hit": ("▌", "green")}
 THINKING = ("·", "dim")

@@ -26,7 +26,7 @@ FULL_WIDTH_ACCURACY = 1 / 3
 
 
 class Rolling:
-    """The median of the last few observations. The default counts as the first, so that one odd start decides nothing."""
+    """The median of the last few observations, the default being the first: one odd start decides nothing."""
 
     def __init__(self, default: float) -> None:
         self._seen = deque([default], maxlen=SAMPLES)
