@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -66,7 +67,10 @@ async def serve(proxy: Proxy, transport: Transport, host: str, port: int) -> Non
                 tasks.cancel_scope.cancel()
         else:
             app = proxy.sse_app() if transport == "sse" else proxy.http_app(host)
-            await proxy.serve_http(app, host, port)
+            # uvicorn stops on a signal and then raises it again: unheard, it would end the process before its servers.
+            hears = anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) if os.name == "posix" else nullcontext()
+            with hears:
+                await proxy.serve_http(app, host, port)
 
 
 async def _stop_on_signal(scope: anyio.CancelScope) -> None:

@@ -101,6 +101,9 @@ class Link:
         self._next_start = 0.0
         self._settled = anyio.Event()
         self._wanted = anyio.Event()
+        self._cleared = anyio.Event()
+        """Set while nothing is left of an earlier life of the server."""
+        self._cleared.set()
 
     @property
     def up(self) -> bool:
@@ -126,7 +129,7 @@ class Link:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                await self._serve_once(on_request, on_notify, on_up)
+                await self._serve_once(on_request, on_notify, on_up, on_down)
                 self.problem = "its connection ended"
                 pause_s = FIRST_PAUSE_S
             except Exception as error:
@@ -134,20 +137,18 @@ class Link:
                     self._try_modern = False
                     continue
                 self.problem = _one_line(cause)
-            was_up, self._peer = self._peer is not None, None
-            if was_up:
-                on_down(self)
             logger.warning("server %s: %s", self.alias, self.problem)
             self._next_start = clock.now() + pause_s
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             self._settled.set()
+            self._cleared.set()
             await self._wanted.wait()
             await anyio.sleep_until(self._next_start)
             self._wanted = anyio.Event()
 
     def want(self) -> None:
         """Have the server started again, if it is down, as soon as its pause is over."""
-        if self._peer is None and self._settled.is_set():
+        if self._peer is None and self._cleared.is_set() and self._settled.is_set():
             self._settled = anyio.Event()
             self._wanted.set()
 
@@ -186,6 +187,8 @@ class Link:
     # --- starting ---------------------------------------------------------------------------------------------------
 
     async def _ready(self) -> tuple[Peer, Greeting]:
+        with anyio.move_on_after(self._start_timeout_s):
+            await self._cleared.wait()
         self.want()
         # A server that failed again and again is not waited for until its long pause is over.
         if self._peer is None and self._next_start - clock.now() <= PATIENCE_S:
@@ -195,7 +198,9 @@ class Link:
             raise LinkDown(self.alias, self.problem or "it is still starting")
         return self._peer, self.greeting
 
-    async def _serve_once(self, on_request: OnRequest, on_notify: OnNotify, on_up: OnUp) -> None:
+    async def _serve_once(
+        self, on_request: OnRequest, on_notify: OnNotify, on_up: OnUp, on_down: Callable[[Link], None]
+    ) -> None:
         """One life of the server: start, greet, serve until the connection ends."""
 
         async def request(method: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -204,11 +209,14 @@ class Link:
         async def notification(method: str, params: dict[str, Any] | None) -> None:
             await on_notify(self, method, params)
 
-        async with self._connect() as (read, write), anyio.create_task_group() as tasks:
-            peer = Peer(read, write)
+        async with self._connect() as peer, anyio.create_task_group() as tasks:
 
             async def pump(*, task_status: TaskStatus[None]) -> None:
-                await peer.run(request, notification, task_status=task_status)
+                try:
+                    await peer.run(request, notification, task_status=task_status)
+                finally:
+                    # Here, not when the transport is closed: that takes a while, and nobody answers meanwhile.
+                    self._lost(on_down)
                 tasks.cancel_scope.cancel()
 
             await tasks.start(pump)
@@ -222,6 +230,13 @@ class Link:
             self._settled.set()
             if self.greeting.modern:
                 tasks.start_soon(self._listen, peer)
+
+    def _lost(self, on_down: Callable[[Link], None]) -> None:
+        """The server no longer answers, if it ever did."""
+        if self._peer is not None:
+            self._peer = None
+            self._cleared = anyio.Event()
+            on_down(self)
 
     async def _greet(self, peer: Peer) -> Greeting:
         if self._try_modern and (greeting := await self._discover(peer)) is not None:

@@ -16,20 +16,32 @@ from anyio.abc import TaskStatus
 from mcp import MCPError
 from mcp.server import Server
 from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.connection import Connection
+from mcp.server.connection import Connection, NotifyOnlyOutbound
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions
-from mcp.server.runner import serve_dual_era_loop
+from mcp.server.runner import (
+    ServerRunner,
+    _has_modern_envelope,
+    _initialize_after_modern_data,
+    _NoServerRequestsDispatchContext,
+    aclose_shielded,
+    modern_error_data,
+    serve_dual_era_loop,
+    serve_one,
+)
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared._stream_protocols import ReadStream, WriteStream
-from mcp.shared.dispatcher import CallOptions, DispatchContext, ProgressFnT
+from mcp.shared.dispatcher import CallOptions, DispatchContext, Dispatcher, ProgressFnT
+from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
+    INVALID_REQUEST,
     PROTOCOL_VERSION_META_KEY,
+    UNSUPPORTED_PROTOCOL_VERSION,
     SubscriptionsListenRequestParams,
 )
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
@@ -48,12 +60,13 @@ __all__ = [
     "Streams",
     "create_mcp_http_client",
     "make_server",
+    "serve_dispatcher",
     "serve_streams",
 ]
 
 Streams: TypeAlias = tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]
-Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[Streams]]
-"""Opens a transport to a server."""
+Connect: TypeAlias = "Callable[[], AbstractAsyncContextManager[Peer]]"
+"""Starts or reaches a server."""
 
 ENVELOPE = frozenset({PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY})
 """`_meta` keys by which a 2026-07-28 request carries what a handshake carried before."""
@@ -188,11 +201,72 @@ async def serve_streams(server: Server[Any], read: Any, write: Any, state: Any) 
     await serve_dual_era_loop(server, read, write, lifespan_state=state, init_options=options)
 
 
+async def serve_dispatcher(server: Server[Any], dispatcher: Dispatcher[Any], state: Any) -> None:
+    """What `serve_streams` does, for a host behind a dispatcher of our own. The dispatcher must answer `initialize`
+    before it reads on.
+    """
+    options = server.create_initialization_options(NotificationOptions(True, True, True))
+    connection = Connection.for_loop(dispatcher)
+    legacy = ServerRunner(server, connection, state, init_options=options)
+    modern: bool | None = None
+
+    async def on_request(dctx: DispatchContext[Any], method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+        nonlocal modern
+        enveloped = method != "initialize" and _has_modern_envelope(params)
+        if modern is None:
+            modern = enveloped
+        if modern:
+            return await _answer_modern(server, dispatcher, state, dctx, method, params)
+        if enveloped:
+            raise MCPError(
+                INVALID_REQUEST, "this connection was opened by a handshake; the envelope has no place on it"
+            )
+        return await legacy.on_request(dctx, method, params)
+
+    try:
+        await dispatcher.run(on_request, legacy.on_notify)
+    finally:
+        await aclose_shielded(connection)
+
+
+async def _answer_modern(
+    server: Server[Any],
+    dispatcher: Dispatcher[Any],
+    state: Any,
+    dctx: DispatchContext[Any],
+    method: str,
+    params: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """One request of 2026-07-28: it carries its own connection."""
+    if method == "initialize":
+        raise MCPError(
+            UNSUPPORTED_PROTOCOL_VERSION,
+            "this connection serves 2026-07-28; there is no handshake on it",
+            _initialize_after_modern_data(params),
+        )
+    route = classify_inbound_request({"method": method, "params": params})
+    if isinstance(route, InboundLadderRejection):
+        raise MCPError(route.code, route.message, route.data)
+    connection = Connection.from_envelope(
+        route.protocol_version, route.client_info, route.client_capabilities, outbound=NotifyOnlyOutbound(dispatcher)
+    )
+    quiet = _NoServerRequestsDispatchContext(dctx)
+    try:
+        return await serve_one(server, quiet, method, params, connection=connection, lifespan_state=state)
+    except Exception as error:
+        raise MCPError.from_error_data(modern_error_data(error)) from error
+
+
 class Peer:
     """A server at the other end of a stream pair: raw requests out, its own requests and notifications in."""
 
-    def __init__(self, read: Any, write: Any) -> None:
-        self._dispatcher: JSONRPCDispatcher[Any] = JSONRPCDispatcher(read, write)
+    def __init__(self, dispatcher: Dispatcher[Any]) -> None:
+        self._dispatcher = dispatcher
+
+    @classmethod
+    def over(cls, streams: Streams) -> Peer:
+        """A server behind one of the SDK's own transports."""
+        return cls(JSONRPCDispatcher(*streams))
 
     async def run(
         self,

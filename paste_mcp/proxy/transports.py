@@ -7,34 +7,43 @@ from contextlib import asynccontextmanager
 
 from mcp import StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
+from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
 
 from paste_mcp.config import ServerConfig
-from paste_mcp.proxy.sdk import Connect, Streams, create_mcp_http_client
+from paste_mcp.proxy import pipes
+from paste_mcp.proxy.lines import LineDispatcher
+from paste_mcp.proxy.sdk import Connect, Peer, create_mcp_http_client
 
 
 def connector(server: ServerConfig) -> Connect:
     """How to reach `server`: its process, its SSE stream, or its HTTP endpoint."""
 
     @asynccontextmanager
-    async def stdio() -> AsyncIterator[Streams]:
-        parameters = StdioServerParameters(
-            command=server.command or "", args=list(server.args), env=dict(server.env), cwd=server.cwd
-        )
-        async with stdio_client(parameters) as streams:
-            yield streams
+    async def stdio() -> AsyncIterator[Peer]:
+        if pipes.available():
+            # As with the SDK's transport, a server gets no more of our environment than it needs to run.
+            env = get_default_environment() | dict(server.env)
+            async with pipes.server_pipe(server.command or "", server.args, env, server.cwd) as pipe:
+                yield Peer(LineDispatcher(pipe))
+        else:
+            parameters = StdioServerParameters(
+                command=server.command or "", args=list(server.args), env=dict(server.env), cwd=server.cwd
+            )
+            async with stdio_client(parameters) as streams:
+                yield Peer.over(streams)
 
     @asynccontextmanager
-    async def sse() -> AsyncIterator[Streams]:
+    async def sse() -> AsyncIterator[Peer]:
         async with sse_client(server.url or "", headers=dict(server.headers)) as streams:
-            yield streams
+            yield Peer.over(streams)
 
     @asynccontextmanager
-    async def http() -> AsyncIterator[Streams]:
+    async def http() -> AsyncIterator[Peer]:
         async with (
             create_mcp_http_client(headers=dict(server.headers)) as client,
             streamable_http_client(server.url or "", http_client=client) as streams,
         ):
-            yield streams
+            yield Peer.over(streams)
 
     return {"stdio": stdio, "sse": sse, "http": http}[server.type]

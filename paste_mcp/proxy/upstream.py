@@ -20,7 +20,7 @@ from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
 from mcp.server.subscriptions import ListenHandler
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from mcp_types import INVALID_REQUEST
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
@@ -32,9 +32,10 @@ from paste_mcp.config import Config
 from paste_mcp.core.engine import Engine
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.speculation.budget import Budget
-from paste_mcp.proxy import relay
+from paste_mcp.proxy import pipes, relay
+from paste_mcp.proxy.lines import LineDispatcher
 from paste_mcp.proxy.recorder import Recorder
-from paste_mcp.proxy.sdk import Connect, MCPError, Request, make_server, serve_streams
+from paste_mcp.proxy.sdk import Connect, MCPError, Request, make_server, serve_dispatcher, serve_streams
 from paste_mcp.proxy.session import Session
 
 logger = logging.getLogger("paste_mcp")
@@ -151,8 +152,14 @@ class Proxy:
 
     async def serve_stdio(self) -> None:
         """Serve the one host on stdin and stdout until it leaves."""
-        async with self.session() as session, stdio_server() as (read, write):
-            await serve_streams(self.server, read, write, session)
+        async with self.session() as session:
+            if pipes.available():
+                async with pipes.own_pipe() as pipe:
+                    lines = LineDispatcher(pipe, inline=frozenset({"initialize"}))
+                    await serve_dispatcher(self.server, lines, session)
+            else:
+                async with stdio_server() as (read, write):
+                    await serve_streams(self.server, read, write, session)
 
     def http_app(self, host: str) -> Starlette:
         """Streamable HTTP at `/mcp` and `/mcp/s/<name>`."""
@@ -162,17 +169,18 @@ class Proxy:
 
     def sse_app(self) -> Starlette:
         """The older transport: `GET /sse` for the stream, `POST /messages/` for the host's messages."""
-        transport = SseServerTransport(
-            "/messages/",
-            # The SDK checks Host and Origin on SSE only where it is told to.
-            TransportSecuritySettings(
-                enable_dns_rebinding_protection=True,
-                allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
-                allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
-            ),
+        # The SDK checks Host and Origin on SSE only where it is told to.
+        local = TransportSecuritySettings(
+            enable_dns_rebinding_protection=True,
+            allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
+            allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
         )
+        transport = SseServerTransport("/messages/", local)
 
         async def connect(request: HttpRequest) -> Response:
+            # Asked before the transport does, which refuses by raising: a traceback for every stranger who knocks.
+            if (refusal := await TransportSecurityMiddleware(local).validate_request(request)) is not None:
+                return refusal
             async with (
                 transport.connect_sse(request.scope, request.receive, request._send) as (read, write),
                 self.session() as session,

@@ -18,7 +18,7 @@ from mcp.shared.memory import create_client_server_memory_streams
 from paste_mcp.app import build
 from paste_mcp.config import parse_config
 from paste_mcp.core.patterns.language import parse_pool
-from paste_mcp.proxy.sdk import serve_streams
+from paste_mcp.proxy.sdk import Peer, serve_streams
 from paste_mcp.proxy.session import Session
 
 READ = {"readOnlyHint": True, "openWorldHint": False}
@@ -124,6 +124,12 @@ class Running:
 
 
 @asynccontextmanager
+async def reached(world: World) -> AsyncIterator[Peer]:
+    async with InMemoryTransport(world.server()) as streams:
+        yield Peer.over(streams)
+
+
+@asynccontextmanager
 async def proxied(
     worlds: dict[str, World],
     state: Path,
@@ -138,7 +144,7 @@ async def proxied(
     entries = {alias: {"command": "none"} for alias in worlds}
     paste = {"speculation": speculation, "prefix": prefix, "default_patterns": False}
     config = parse_config({"mcpServers": entries, "paste": paste}, "test", {}, state)
-    connects: Any = {alias: lambda world=world: InMemoryTransport(world.server()) for alias, world in worlds.items()}
+    connects: Any = {alias: lambda world=world: reached(world) for alias, world in worlds.items()}
     proxy = build(config, parse_pool(patterns, users_own=True), state, connects)
     async with proxy.running(), proxy.session() as session, create_client_server_memory_streams() as (near, far):
 

@@ -12,6 +12,8 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from mcp_types.jsonrpc import ErrorData
 
+from paste_mcp.proxy.sdk import Peer
+
 ODD_TOOL = {
     "name": "odd",
     "title": "Odd",
@@ -43,8 +45,9 @@ class RawServer:
     async def connect(self) -> AsyncIterator[Any]:
         self.starts += 1
         async with create_client_server_memory_streams() as (near, far), anyio.create_task_group() as tasks:
+            self.near = near
             tasks.start_soon(self._serve, *far)
-            yield near
+            yield Peer.over(near)
             tasks.cancel_scope.cancel()
 
     async def _serve(self, read: Any, write: Any) -> None:

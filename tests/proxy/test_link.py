@@ -10,6 +10,7 @@ from mcp.shared.message import SessionMessage
 from raw_server import ODD_RESULT, RawServer
 
 from paste_mcp.proxy.downstream import FIRST_PAUSE_S, PATIENCE_S, PROBE_TIMEOUT_S, Host, Link, LinkDown
+from paste_mcp.proxy.sdk import Peer
 
 pytestmark = pytest.mark.anyio
 
@@ -43,14 +44,14 @@ class Mortal(RawServer):
     @asynccontextmanager
     async def connect(self):
         self.die = anyio.Event()
-        async with super().connect() as (read, write), anyio.create_task_group() as tasks:
+        async with super().connect() as peer, anyio.create_task_group() as tasks:
 
             async def reaper():
                 await self.die.wait()
-                await read.aclose()
+                await self.near[0].aclose()
 
             tasks.start_soon(reaper)
-            yield read, write
+            yield peer
             tasks.cancel_scope.cancel()
 
 
@@ -101,7 +102,7 @@ async def test_a_server_that_never_answers_is_given_up_after_its_start_timeout()
     @asynccontextmanager
     async def silent():
         async with create_client_server_memory_streams() as (near, _):
-            yield near
+            yield Peer.over(near)
 
     began = anyio.current_time()
     async with linked(silent, start_timeout_s=7) as (link, _):
