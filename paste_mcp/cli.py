@@ -43,9 +43,18 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one last line of
 def main() -> None:
     """The console script."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
+    except Exception as error:
+        # Typer keeps the class of its own errors to itself: a verb or an option that does not exist, a bad value.
+        told = getattr(error, "format_message", None)
+        if told is None:
+            raise
+        if message := " ".join(told().split()):
+            _say(message)
+        code = 2
+    sys.exit(code)
 
 
 def _version(wanted: bool) -> None:
@@ -143,7 +152,7 @@ def _read_config(path: Path) -> Config:
     except ConfigError as error:
         _refuse(str(error))
     for warning in read.warnings:
-        print(f"paste-mcp: {warning}", file=sys.stderr)
+        _say(warning)
     return read
 
 
@@ -158,8 +167,12 @@ def _read_patterns(config: Config, files: list[Path]) -> list[Pattern]:
 
 
 def _refuse(message: str) -> NoReturn:
-    print(f"paste-mcp: {message}", file=sys.stderr)
+    _say(message)
     raise typer.Exit(2)
+
+
+def _say(message: str) -> None:
+    print(f"paste-mcp: {message}", file=sys.stderr)
 
 
 def _log_to_stderr(verbose: bool) -> None:

@@ -100,6 +100,16 @@ class Demand:
     ended: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A tool, and what the policy says of it; worked out when it is listed, since every call asks."""
+
+    tool: Tool
+    read: bool
+    looks_read: bool
+    eligible: bool
+
+
 class Engine:
     """The state of one session. Predictor and budget are shared by all sessions of the proxy."""
 
@@ -109,8 +119,9 @@ class Engine:
         self._predictor = predictor
         self._budget = budget
         self._policies = policies
-        self._tools: dict[tuple[str, str], Tool] = {}
+        self._tools: dict[tuple[str, str], Known] = {}
         self._first_seen: dict[tuple[str, str], Tool] = {}
+        self._guessable: dict[tuple[str, str], Tool] = {}
         self._barred: dict[tuple[str, str], str] = {}
         self._speculations = Speculations(self.ledger)
         self._executing: dict[int, str] = {}
@@ -130,14 +141,16 @@ class Engine:
 
     def set_tools(self, server: str, tools: Iterable[Tool], now: float) -> list[Cancel]:
         """The server's tools as it defines them now. What was guessed about a changed one is dropped."""
-        before = {key: tool for key, tool in self._tools.items() if key[0] == server}
+        before = {key: known.tool for key, known in self._tools.items() if key[0] == server}
         after = {(server, tool.name): tool for tool in tools}
-        self._tools = {key: tool for key, tool in self._tools.items() if key[0] != server} | after
         changed = {key for key, tool in before.items() if after.get(key) != tool}
         for key, tool in after.items():
             # Against the first sight of it, not the last: a tool could leave and come back as another.
             if self._first_seen.setdefault(key, tool) != tool:
                 self._barred[key] = "its definition changed while in use"
+        self._tools = {key: known for key, known in self._tools.items() if key[0] != server}
+        self._tools |= {key: self._know(tool) for key, tool in after.items()}
+        self._guessable = {key: k.tool for key, k in self._tools.items() if self._policies[key[0]].mode != "off"}
         return self._drop_calls(lambda key: (key.server, key.tool) in changed, now)
 
     def invalidate(self, server: str, now: float) -> list[Cancel]:
@@ -147,6 +160,8 @@ class Engine:
     def bar(self, server: str, tool: str, reason: str, now: float) -> list[Cancel]:
         """This tool showed that it must not run unasked (it asked the user something, left a task behind)."""
         self._barred[server, tool] = reason
+        if known := self._tools.get((server, tool)):
+            self._tools[server, tool] = self._know(known.tool)
         return self._drop_calls(lambda key: (key.server, key.tool) == (server, tool), now)
 
     def decide_tool(self, tool: Tool) -> policy.Decision:
@@ -164,12 +179,12 @@ class Engine:
             self._turn += 1
             if self._idle_since is not None:
                 self._lead.observe(now - self._idle_since)
-        tool = self._tools.get((call.server, call.tool))
-        read = plain and policy.provably_read(self._policies[call.server], tool)
+        known = self._tools.get((call.server, call.tool))
+        read = plain and known is not None and known.read
         # A write makes guesses stale when it starts and again when it ends: its effect may come at any time between.
         cancels = [] if read else self._drop(self._speculations, now)
         key = self._key(call) if plain else None
-        self._count_shadow(key, now, seems_read=read or (plain and policy.looks_read(tool)))
+        self._count_shadow(key, now, seems_read=plain and known is not None and known.looks_read)
         answer = self._answer(key, now) if key is not None else Miss()
         demand = Demand(call, key, self._turn, now, read, answer)
         self._outstanding.add(demand)
@@ -177,7 +192,7 @@ class Engine:
         self.ledger.demand += 1
         if isinstance(answer, Miss):
             self.ledger.misses += 1
-            if key is not None and tool is not None and self.decide_tool(tool).eligible:
+            if key is not None and known is not None and known.eligible:
                 self.ledger.eligible_misses += 1
         if isinstance(answer, Miss | Promote):
             # It goes to the server now, and on its own server a demand waits for no guess.
@@ -214,11 +229,11 @@ class Engine:
 
         Does nothing while a demand is under way: predictions are made from the turn's last result, and all of them.
         """
-        if self._outstanding or self._unobserved or self._closed or not self._history:
+        if self._outstanding or self._unobserved or self._closed or not self._history or not self._guessable:
             return
         self._expire(now)
         width = self._budget.width()
-        for prediction in self._predictor.predict(self._history, self._tools, self.values):
+        for prediction in self._predictor.predict(self._history, self._guessable, self.values):
             self.ledger.predicted += 1
             width -= self._consider(prediction, now, width)
 
@@ -266,10 +281,14 @@ class Engine:
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
+    def _know(self, tool: Tool) -> Known:
+        read = policy.provably_read(self._policies[tool.server], tool)
+        return Known(tool, read, read or policy.looks_read(tool), self.decide_tool(tool).eligible)
+
     def _key(self, call: ToolCall) -> CallKey | None:
-        tool = self._tools.get((call.server, call.tool))
+        known = self._tools.get((call.server, call.tool))
         try:
-            return call_key(call, tool.definition) if tool else None
+            return call_key(call, known.tool.definition) if known else None
         except Unkeyable:
             return None
 
@@ -295,7 +314,7 @@ class Engine:
             return 0
         self._remember(key, prediction)
         server_policy = self._policies[key.server]
-        tool = self._tools[key.server, key.tool]
+        tool = self._tools[key.server, key.tool].tool
         decision = policy.decide(server_policy, tool, prediction, self._barred.get((key.server, key.tool)))
         if not decision.eligible:
             self.ledger.refused[decision.row] += 1

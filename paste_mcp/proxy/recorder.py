@@ -95,7 +95,7 @@ class Recorder:
 
     def _derivations(self, arguments: dict[str, Json], values: ValueIndex) -> dict[str, Any]:
         """Of each value in the arguments: its digest, and up to three places where the session had it before."""
-        found = {}
+        found: dict[str, Any] = {}
         for path, leaf in _leaves(arguments):
             try:
                 digest = hmac.new(self._key, canonical(leaf), hashlib.sha256).hexdigest()[:16]
@@ -105,7 +105,7 @@ class Recorder:
                 {"call": place.event, "in": place.source, "steps": [_masked(step) for step in place.steps]}
                 for place in values.places(leaf)[:MAX_PLACES]
             ]
-            found[path] = {"digest": digest, "from": places}
+            found.setdefault(path, {"digest": digest, "from": places})
         return found
 
     def _write(self, record: Any) -> None:
@@ -159,12 +159,12 @@ def _key(path: Path) -> bytes:
 
 def _leaves(arguments: dict[str, Json]) -> Iterator[tuple[str, Json]]:
     """(path, scalar) of the values in the arguments, the first few of them."""
-    stack: list[tuple[str, Json]] = [(name, value) for name, value in reversed(arguments.items())]
+    stack: list[tuple[str, Json]] = [(str(_masked(name)), value) for name, value in reversed(arguments.items())]
     left = MAX_LEAVES
     while stack and left:
         path, value = stack.pop()
         if isinstance(value, dict):
-            stack.extend((f"{path}.{name}", inner) for name, inner in reversed(value.items()))
+            stack.extend((f"{path}.{_masked(name)}", inner) for name, inner in reversed(value.items()))
         elif isinstance(value, list):
             stack.extend((f"{path}[{i}]", value[i]) for i in reversed(range(len(value))))
         else:

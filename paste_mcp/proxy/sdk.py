@@ -29,7 +29,10 @@ from mcp.server.runner import (
     serve_dual_era_loop,
     serve_one,
 )
+from mcp.server.streamable_http import EventStore
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import ListenHandler
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.dispatcher import CallOptions, DispatchContext, Dispatcher, ProgressFnT
@@ -59,6 +62,7 @@ __all__ = [
     "RequestHandler",
     "Streams",
     "create_mcp_http_client",
+    "make_http_manager",
     "make_server",
     "serve_dispatcher",
     "serve_streams",
@@ -193,6 +197,29 @@ def _request(ctx: ServerRequestContext[Any, Any]) -> Request:
         _connection=ctx.session._connection,
         _channel=ctx.session._request_outbound,
     )
+
+
+def make_http_manager(
+    server: Server[Any],
+    make_events: Callable[[], EventStore],
+    retry_interval_ms: int,
+    security: TransportSecuritySettings | None,
+) -> StreamableHTTPSessionManager:
+    """The SDK's keeper of HTTP sessions, with `make_events()` for each session.
+
+    The SDK would give all sessions one event store, in which streams go by the hosts' request ids alone: whoever
+    resumed the stream of his request 1 would be sent the answers to everybody's request 1.
+    """
+
+    class Manager(StreamableHTTPSessionManager):
+        @property
+        def event_store(self) -> EventStore | None:
+            return make_events()  # Read once for each new session.
+
+        @event_store.setter
+        def event_store(self, _: EventStore | None) -> None: ...
+
+    return Manager(server, retry_interval=retry_interval_ms, security_settings=security)
 
 
 async def serve_streams(server: Server[Any], read: Any, write: Any, state: Any) -> None:

@@ -70,6 +70,7 @@ class Session:
         self._active: defaultdict[str, list[Request]] = defaultdict(list)
         self._latest: Request | None = None
         self._announced = False
+        self._opened = False
         self._closing = anyio.Event()
         self._closed = anyio.Event()
 
@@ -101,6 +102,8 @@ class Session:
     async def open(self, request: Request) -> None:
         """Start the servers on the host's first word, with what the host said of itself; later calls only wait."""
         self._latest = request
+        if self._opened:
+            return
         if not self.links:
             host = _host_of(request)
             for alias, (connect, start_timeout_s) in self._connects.items():
@@ -110,6 +113,7 @@ class Session:
         with anyio.move_on_after(FIRST_WAIT_S):
             for link in self.links.values():
                 await link.settled()
+        self._opened = True
 
     # --- towards the servers ----------------------------------------------------------------------------------------
 

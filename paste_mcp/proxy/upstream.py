@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,10 +19,11 @@ import uvicorn
 from anyio.abc import TaskGroup
 from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
+from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
 from mcp.server.subscriptions import ListenHandler
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
-from mcp_types import INVALID_REQUEST
+from mcp_types import INVALID_REQUEST, JSONRPCMessage, jsonrpc_message_adapter
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -35,7 +37,7 @@ from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.proxy import pipes, relay
 from paste_mcp.proxy.lines import LineDispatcher
 from paste_mcp.proxy.recorder import Recorder
-from paste_mcp.proxy.sdk import Connect, MCPError, Request, make_server, serve_dispatcher, serve_streams
+from paste_mcp.proxy.sdk import Connect, MCPError, Request, make_http_manager, make_server, serve_dispatcher, serve_streams
 from paste_mcp.proxy.session import Session
 
 logger = logging.getLogger("paste_mcp")
@@ -43,6 +45,59 @@ logger = logging.getLogger("paste_mcp")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_NAMED_SESSIONS = 256
 """Sessions by path name; further names are refused until the proxy is started anew."""
+RETRY_INTERVAL_MS = 1000
+"""How soon a host whose stream broke is asked to come back for the rest of it."""
+MAX_EVENTS = 256
+MAX_EVENTS_BYTES = 4 * 2**20
+"""What one session remembers of what it sent, for hosts that come back; the oldest is forgotten first."""
+
+
+def _local(host: str) -> TransportSecuritySettings | None:
+    """On loopback only requests that name a loopback address are served: web pages must not reach the proxy."""
+    if host not in LOOPBACK:
+        return None
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
+        allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
+    )
+
+
+class Events(EventStore):
+    """What one HTTP session was sent lately, so that a host whose stream broke gets the rest of it.
+
+    An event's id is its number and its stream, so that a stream can be resumed after an event that is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[int, str, bytes]] = deque()
+        self._bytes = 0
+        self._last = 0
+
+    async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
+        self._last += 1
+        if message is not None:
+            try:
+                self._keep(stream_id, message.model_dump_json(by_alias=True, exclude_unset=True).encode())
+            except ValueError:
+                # Half a surrogate pair cannot be written. An error here would end the session, not just this message.
+                logger.debug("a message cannot be kept for resumption")
+        return f"{self._last}-{stream_id}"
+
+    async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
+        number, found, stream_id = last_event_id.partition("-")
+        if not (found and number.isdecimal()):
+            return None
+        for id, of, text in list(self._kept):
+            if id > int(number) and of == stream_id:
+                await send_callback(EventMessage(jsonrpc_message_adapter.validate_json(text), f"{id}-{of}"))
+        return stream_id
+
+    def _keep(self, stream_id: str, text: bytes) -> None:
+        self._kept.append((self._last, stream_id, text))
+        self._bytes += len(text)
+        while len(self._kept) > MAX_EVENTS or self._bytes > MAX_EVENTS_BYTES:
+            self._bytes -= len(self._kept.popleft()[2])
 
 
 class Proxy:
@@ -163,18 +218,16 @@ class Proxy:
 
     def http_app(self, host: str) -> Starlette:
         """Streamable HTTP at `/mcp` and `/mcp/s/<name>`."""
-        app = self.server.streamable_http_app(streamable_http_path="/mcp", host=host)
-        app.routes.append(Route("/mcp/s/{scope}", endpoint=StreamableHTTPASGIApp(self.server.session_manager)))
-        return app
+        manager = make_http_manager(self.server, Events, RETRY_INTERVAL_MS, _local(host))
+        endpoint = StreamableHTTPASGIApp(manager)
+        return Starlette(
+            routes=[Route("/mcp", endpoint=endpoint), Route("/mcp/s/{scope}", endpoint=endpoint)],
+            lifespan=lambda _: manager.run(),
+        )
 
     def sse_app(self) -> Starlette:
         """The older transport: `GET /sse` for the stream, `POST /messages/` for the host's messages."""
-        # The SDK checks Host and Origin on SSE only where it is told to.
-        local = TransportSecuritySettings(
-            enable_dns_rebinding_protection=True,
-            allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
-            allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
-        )
+        local = _local("127.0.0.1")
         transport = SseServerTransport("/messages/", local)
 
         async def connect(request: HttpRequest) -> Response:

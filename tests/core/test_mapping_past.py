@@ -6,7 +6,7 @@ from pattern_makers import event, index_of, pattern, values
 from paste_mcp.core.model import Tool
 from paste_mcp.core.patterns import mapping, past
 from paste_mcp.core.patterns.mapping import evaluate
-from paste_mcp.core.patterns.past import Past, value_key
+from paste_mcp.core.patterns.past import Past
 
 
 def of(history):
@@ -19,33 +19,10 @@ def test_events_are_found_by_index_also_after_a_gap():
     assert [of(history).event(index) for index in (0, 4, 9)] == [None] * 3
 
 
-def test_used_values_carry_the_latest_event_that_gave_them():
-    history = [
-        event(0, "v", {"u": "a"}),
-        event(1, "v", {"u": "b"}),
-        event(2, "v", {"u": "a"}),
-        event(3, "w", {"u": "c"}),
-    ]
-    assert of(history).used("s", "v", "u") == {("str", "a"): 2, ("str", "b"): 1}
-    assert of(history).used("other", "v", "u") == {}
-
-
-@pytest.mark.parametrize(("noise", "seen"), [(past.MAX_HISTORY - 1, True), (past.MAX_HISTORY, False)])
-def test_used_values_are_looked_for_so_far_back_and_no_further(noise, seen):
-    history = [event(0, "v", {"u": "a"}), *[event(1, "noise")] * noise]
-    assert bool(of(history).used("s", "v", "u")) == seen
-
-
 def test_what_is_made_is_made_once():
     made = []
     remembered = of([])
     assert [remembered.once("key", lambda: made.append(1) or 5) for _ in range(2)] == [5, 5] and made == [1]
-
-
-def test_values_are_equal_only_with_their_types():
-    different = [1, 1.0, True, "1", None, [1], [True], {"a": 1}, {"a": "1"}]
-    assert len({value_key(value) for value in different}) == len(different)
-    assert value_key({"a": 1, "b": 2}) == value_key({"b": 2, "a": 1})
 
 
 @pytest.mark.parametrize(("before", "count"), [(mapping.MAX_RELATED - 1, 1), (mapping.MAX_RELATED, 0)])

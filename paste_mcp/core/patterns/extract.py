@@ -16,6 +16,7 @@ from typing import Final, Literal, TypeAlias
 from paste_mcp.core.keys import Unkeyable, parse_strict
 from paste_mcp.core.model import Event, Json, Payload, Status
 from paste_mcp.core.patterns import typed
+from paste_mcp.core.patterns.used import UsedValues
 
 MAX_TEXT: Final = 256 * 1024
 """Characters of a result's text that are kept; longer texts are cut."""
@@ -111,12 +112,14 @@ class ValueIndex:
     def __init__(self) -> None:
         self._places: dict[str | int, deque[Place]] = {}
         self._order: deque[str | int] = deque()
+        self.used = UsedValues()
 
     def __len__(self) -> int:
         return len(self._order)
 
     def add(self, event: Event) -> None:
         """Take in what `event` sent and what it brought back. Events come in the order of their index."""
+        self.used.add(event)
         for value, place in islice(_entries(event), MAX_INDEXED_PER_EVENT):
             self._places.setdefault(value, deque()).append(place)
             self._order.append(value)

@@ -33,6 +33,7 @@ from paste_mcp.core.patterns.sources import (
     Successor,
     Template,
 )
+from paste_mcp.core.patterns.used import ValueKey
 
 MAX_COMPOSED: Final = 4_096
 """Characters of a value that was put together."""
@@ -239,8 +240,8 @@ class _Binding:
     def _siblings(self, event: Event, name: str, argument: str | None = None) -> Column | None:
         return siblings(self.past, event, name, self._used(argument or name))
 
-    def _used(self, argument: str) -> dict[tuple[str, object], int]:
-        return self.past.used(self.target.server, self.target.name, argument)
+    def _used(self, argument: str) -> Mapping[ValueKey, int]:
+        return self.past.index.used.of(self.target.server, self.target.name, argument)
 
     def _affords(self, event: Event) -> bool:
         text = event.payload.text

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final, TypeAlias, TypeVar, cast
+from typing import Final, TypeVar, cast
 
-from paste_mcp.core.keys import Unkeyable, canonical
-from paste_mcp.core.model import Event, Json
+from paste_mcp.core.model import Event
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.patterns.paths import Budget
 
 MAX_WORK: Final = 50_000
 """Values, lines and rows (and each 32 characters of text) that all evaluations of one prediction may touch."""
 CHARS_PER_UNIT: Final = 32
-MAX_HISTORY: Final = 2_000
-"""Latest events in which `next` looks for values already used."""
 
-ValueKey: TypeAlias = tuple[str, Hashable]
 Made = TypeVar("Made")
 
 
@@ -33,7 +29,6 @@ class Past:
         self.budget = Budget(work)
         self._history = history
         self._memo: dict[Hashable, object] = {}
-        self._used: dict[tuple[str, str], dict[str, dict[ValueKey, int]]] = {}
 
     def event(self, index: int) -> Event | None:
         """The event with this index, if it is still remembered."""
@@ -46,24 +41,3 @@ class Past:
         if key not in self._memo:
             self._memo[key] = make()
         return cast("Made", self._memo[key])
-
-    def used(self, server: str, tool: str, argument: str) -> dict[ValueKey, int]:
-        """The values that calls to this tool gave for this argument, each with the index of the latest such event."""
-        of_tool = self._used.get((server, tool))
-        if of_tool is None:
-            of_tool = self._used[server, tool] = {}
-            for event in self._history[-MAX_HISTORY:]:
-                if event.call.tool == tool and event.call.server == server and self.budget.take():
-                    for name, value in event.call.arguments.items():
-                        of_tool.setdefault(name, {})[value_key(value)] = event.index
-        return of_tool.get(argument, {})
-
-
-def value_key(value: Json) -> ValueKey:
-    """Equal exactly where the JSON values are equal, with their types (1 is not true)."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return type(value).__name__, value
-    try:
-        return "json", canonical(value)
-    except Unkeyable:
-        return "none", id(value)

@@ -12,8 +12,12 @@ from paste_mcp.core.model import Event, Ingredient, Json
 from paste_mcp.core.patterns import typed
 from paste_mcp.core.patterns.columns import Column, is_usable
 from paste_mcp.core.patterns.extract import MAX_INDEXED_TEXT, Place
-from paste_mcp.core.patterns.past import CHARS_PER_UNIT, Past, ValueKey, value_key
+from paste_mcp.core.patterns.past import CHARS_PER_UNIT, Past
 from paste_mcp.core.patterns.paths import MAX_MATCHES, Key
+from paste_mcp.core.patterns.used import ValueKey, value_key
+
+MAX_ORIGINS = 8
+"""Places of a value, the most recent first, from which its siblings are looked for."""
 
 
 def unused(column: Column, used: Mapping[ValueKey, int]) -> Column:
@@ -28,9 +32,7 @@ def unused(column: Column, used: Mapping[ValueKey, int]) -> Column:
 def siblings(past: Past, event: Event, argument: str, used: Mapping[ValueKey, int]) -> Column | None:
     """What follows `event`'s argument in the most recent earlier result of its server that lists it, not yet used."""
     value = event.call.arguments.get(argument)
-    for place in past.index.places(value):
-        if place.source == "argument" or place.event >= event.index or place.server != event.call.server:
-            continue
+    for place in islice(_origins(past, event, value), MAX_ORIGINS):
         origin = past.event(place.event)
         if origin is None:
             continue
@@ -40,6 +42,13 @@ def siblings(past: Past, event: Event, argument: str, used: Mapping[ValueKey, in
                 source = frozenset({Ingredient("result", origin.call.server, origin.index)})
                 return Column(rows, ("sibling", *place.steps), source, place.source != "document")
     return None
+
+
+def _origins(past: Past, event: Event, value: Json) -> Iterator[Place]:
+    """Where earlier results of the event's server held the value, the latest first."""
+    for place in past.index.places(value):
+        if place.source != "argument" and place.event < event.index and place.server == event.call.server:
+            yield place
 
 
 def _followers(past: Past, origin: Event, place: Place) -> Iterator[list[tuple[Key, Json]]]:

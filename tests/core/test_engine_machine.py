@@ -1,0 +1,628 @@
+"""Any order of events, two sessions over one budget: the engine against a naive model of it.
+
+The model keeps every guess in a list and scans it; it shares no code with the engine, and calls are told apart by
+their place in tables, not by keys. Beside it a log of what was executed and written says, without any model, what may
+be served. Deeper: HYPOTHESIS_PROFILE=deep.
+"""
+
+from statistics import median
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from paste_mcp.core.engine import Engine, Hit, Join, Miss, Outcome, Promote
+from paste_mcp.core.model import Hints, Ingredient, Payload, Prediction, Tool, ToolCall
+from paste_mcp.core.prediction.evidence import Evidence
+from paste_mcp.core.speculation.budget import Budget
+from paste_mcp.core.speculation.settings import Limits, ServerPolicy
+
+LIMITS = Limits(
+    total=3,
+    per_session=2,
+    per_server=2,
+    per_trigger=3,
+    ttl_s=5.0,
+    result_bytes=100,
+    buffer_bytes=100,
+    call_timeout_s=30,
+)
+TOOLS = (("a", "read"), ("b", "look"), ("a", "write"))
+READS = frozenset(TOOLS[:2])
+HINTS = {"read": Hints(read_only=True, open_world=False), "look": Hints(), "write": Hints(read_only=False)}
+POLICIES = {"a": ServerPolicy("annotated"), "b": ServerPolicy("listed", allow=("look",))}
+ARGUMENTS = ({"x": 1}, {"x": True}, {"x": 1.0})
+"""Equal in Python, different to a server."""
+
+GONE = {"hit", "late hit", "promoted", "squashed", "unused", "preempted", "stale", "failed"}
+
+
+def call(tool, argument):
+    return ToolCall(*TOOLS[tool], ARGUMENTS[argument])
+
+
+def place(made):
+    """The place of a call in the tables, by identity of its arguments."""
+    argument = next(index for index, arguments in enumerate(ARGUMENTS) if arguments is made.arguments)
+    return TOOLS.index((made.server, made.tool)), argument
+
+
+# --- the naive model -------------------------------------------------------------------------------------------------
+
+
+class Shared:
+    """What all sessions share, recounted from lists whenever it is asked for."""
+
+    def __init__(self):
+        self.sessions = []
+        self.durations = {tool: [] for tool in TOOLS}
+
+    def executing(self):
+        return [guess for session in self.sessions for guess in session.guesses if guess["executing"]]
+
+    def issued(self):
+        return sum(guess["launched"] is not None for session in self.sessions for guess in session.guesses)
+
+    def useful(self):
+        return sum(guess["state"] in ("hit", "late hit") for session in self.sessions for guess in session.guesses)
+
+    def width(self):
+        accuracy = (self.useful() + 2) / (self.issued() + 4)
+        return max(1, round(LIMITS.per_trigger * min(1.0, accuracy / (1 / 3))))
+
+    def service_s(self, tool):
+        return median([1.0, *self.durations[tool]][-9:])
+
+    def utility(self, p, tool, lead_s):
+        pressure = (sum(len(session.outstanding) for session in self.sessions) + len(self.executing())) / LIMITS.total
+        price = 0.02 if pressure <= 0.5 else 0.05 if pressure <= 1 else 0.10 if pressure <= 2 else 0.20
+        service_s = self.service_s(tool)
+        gain = p * min(service_s, lead_s)
+        return gain - (1 - p) * price * service_s - 0.02
+
+
+class Model:
+    """One session as a list of guesses, each a dict that is never removed."""
+
+    def __init__(self, shared):
+        self.shared = shared
+        self.guesses = []
+        self.outstanding = []
+        self.unobserved = 0
+        self.observed = 0
+        self.barred = set()
+        self.leads = []
+        self.idle_since = None
+        self.counts = {"demand": 0, "misses": 0, "eligible_misses": 0, "hidden_s": 0.0, "wasted_s": 0.0}
+        shared.sessions.append(self)
+
+    def live(self, *states):
+        return [
+            guess for guess in self.guesses if guess["state"] in (states or ("queued", "running", "joined", "ready"))
+        ]
+
+    def end(self, guess, state, now):
+        """Ends a guess; whether an execution must be cancelled for it."""
+        cancel = guess["state"] in ("running", "joined")
+        guess["state"] = state
+        if guess["launched"] is not None and state not in ("hit", "late hit"):
+            until = guess["completed"] if guess["completed"] is not None else now
+            self.counts["wasted_s"] += until - guess["launched"]
+        return cancel
+
+    def drop(self, now, concerns=lambda guess: True):
+        return [
+            guess["id"]
+            for guess in self.live("queued", "running", "ready")
+            if concerns(guess) and self.end(guess, "squashed" if guess["state"] == "queued" else "stale", now)
+        ]
+
+    def expire(self, now):
+        for guess in self.live("queued"):
+            if now - guess["queued"] > LIMITS.ttl_s:
+                self.end(guess, "squashed", now)
+        for guess in self.live("ready"):
+            if now - guess["completed"] > LIMITS.ttl_s:
+                self.end(guess, "unused", now)
+
+    def demanded(self, wanted, plain, now):
+        self.expire(now)
+        if not self.outstanding and self.idle_since is not None:
+            self.leads.append(now - self.idle_since)
+        tool = TOOLS[wanted[0]]
+        read = plain and tool in READS
+        cancelled = [] if read else self.drop(now)
+        found = [g for g in self.live("queued", "running", "ready") if g["place"] == wanted] if plain else []
+        demand = {"place": wanted, "read": read, "began": now, "kind": "miss", "guess": None}
+        if found:
+            [guess] = found
+            demand["guess"] = guess
+            if guess["state"] == "ready":
+                demand["kind"] = "hit"
+                self.end(guess, "hit", now)
+                self.counts["hidden_s"] += guess["completed"] - guess["launched"]
+            elif guess["state"] == "running":
+                demand["kind"] = "join"
+                guess["state"], guess["joined"] = "joined", now
+            else:
+                demand["kind"] = "promote"
+                self.end(guess, "promoted", now)
+        self.counts["demand"] += 1
+        if demand["kind"] == "miss":
+            self.counts["misses"] += 1
+            self.counts["eligible_misses"] += plain and tool in READS - self.barred
+        if demand["kind"] in ("miss", "promote"):
+            for guess in self.live("running"):
+                if TOOLS[guess["place"][0]][0] == tool[0]:
+                    self.end(guess, "preempted", now)
+                    cancelled.append(guess["id"])
+        self.outstanding.append(demand)
+        return demand, cancelled
+
+    def over(self, demand, now):
+        self.outstanding.remove(demand)
+        if not self.outstanding:
+            self.idle_since = now
+        return [] if demand["read"] else self.drop(now)
+
+    def returned(self, demand, status, now):
+        cancelled = self.over(demand, now)
+        if demand["kind"] in ("miss", "promote") and status == "ok":
+            self.shared.durations[TOOLS[demand["place"][0]]].append(now - demand["began"])
+        self.unobserved += 1
+        return cancelled
+
+    def abandoned(self, demand, now):
+        cancelled = self.over(demand, now)
+        if demand["kind"] == "join" and demand["guess"]["state"] == "joined":
+            self.end(demand["guess"], "unused", now)
+            cancelled.append(demand["guess"]["id"])
+        return cancelled
+
+    def thinks(self):
+        return not self.outstanding and not self.unobserved and self.observed > 0
+
+    def think(self, foreseen, now):
+        if not self.thinks():
+            return
+        self.expire(now)
+        width = self.shared.width()
+        for tool, argument, p, foreign in foreseen:
+            lead_s = median([2.0, *self.leads][-9:])
+            known = any(guess["place"] == (tool, argument) for guess in self.live())
+            safe = TOOLS[tool] in READS - self.barred and not foreign
+            utility = self.shared.utility(p, TOOLS[tool], lead_s)
+            if known or not safe or utility <= 0 or width <= 0:
+                continue
+            width -= 1
+            times = {"queued": now, "launched": None, "joined": None, "completed": None}
+            guess = {"id": len(self.guesses) + 1, "place": (tool, argument), "state": "queued", "utility": utility}
+            self.guesses.append(guess | times | {"executing": False, "size": 0, "result": None})
+
+    def launch(self, now):
+        launched = []
+        if self.outstanding:
+            return launched
+        self.expire(now)
+        for guess in sorted(self.live("queued"), key=lambda guess: -guess["utility"]):
+            server = TOOLS[guess["place"][0]][0]
+            everywhere = [TOOLS[other["place"][0]][0] for other in self.shared.executing()]
+            here = sum(other["executing"] for other in self.guesses)
+            if (
+                len(everywhere) < LIMITS.total
+                and everywhere.count(server) < LIMITS.per_server
+                and here < LIMITS.per_session
+            ):
+                guess.update(state="running", launched=now, executing=True)
+                launched.append(guess)
+        return launched
+
+    def ended(self, guess, outcome, now):
+        guess["executing"] = False
+        if guess["state"] not in ("running", "joined"):
+            return None
+        good = outcome is not None and outcome.status == "ok"
+        if good:
+            self.shared.durations[TOOLS[guess["place"][0]]].append(now - guess["launched"])
+        fits = good and outcome.size_bytes <= LIMITS.result_bytes
+        held = sum(other["size"] for other in self.live("ready"))
+        if (
+            guess["state"] == "running"
+            and fits
+            and outcome.servable
+            and held + outcome.size_bytes <= LIMITS.buffer_bytes
+        ):
+            guess.update(state="ready", completed=now, size=outcome.size_bytes, result=outcome.result)
+        elif guess["state"] == "joined" and fits and outcome.servable:
+            guess["completed"] = now
+            self.counts["hidden_s"] += guess["joined"] - guess["launched"]
+            self.end(guess, "late hit", now)
+        else:
+            was_joined = guess["state"] == "joined"
+            self.counts["misses"] += was_joined
+            self.counts["eligible_misses"] += was_joined
+            self.end(guess, "failed", now)
+        return guess["state"]
+
+    def close(self, now):
+        self.outstanding.clear()
+        return [
+            guess["id"]
+            for guess in self.live()
+            if self.end(guess, "squashed" if guess["state"] == "queued" else "unused", now)
+        ]
+
+
+# --- the machine -----------------------------------------------------------------------------------------------------
+
+
+class Scripted:
+    def __init__(self):
+        self.foreseen = []
+        self.evidence = Evidence()
+
+    def predict(self, history, tools, index):
+        return self.foreseen
+
+
+class Session:
+    """The engine, its model, and the log of what really happened."""
+
+    def __init__(self, budget, shared):
+        self.predictor = Scripted()
+        self.engine = Engine(self.predictor, budget, POLICIES)
+        self.model = Model(shared)
+        self.versions = {"a": 0, "b": 0}
+        for server in ("a", "b"):
+            self.engine.set_tools(server, self.offered(server), 0.0)
+        self.demands = []
+        self.to_observe = []
+        self.executions = {}
+        self.disturbances = []
+        self.served = set()
+
+    def offered(self, server):
+        return [
+            Tool(server, name, HINTS[name], definition=f"v{self.versions[server]}")
+            for alias, name in TOOLS
+            if alias == server
+        ]
+
+    def may_be_served(self, id, wanted):
+        """By the log alone: the same call, executed after whatever could have changed its answer, not served yet."""
+        execution = self.executions[id]
+        assert execution["place"] == wanted
+        assert id not in self.served
+        self.served.add(id)
+        for began, ended, server in self.disturbances:
+            concerns = server is None or server == TOOLS[wanted[0]][0]
+            assert not concerns or (ended is not None and ended < execution["launched"]), (began, ended, server)
+
+
+SESSIONS = st.sampled_from([0, 0, 0, 0, 1])
+SECONDS = st.sampled_from([0.0, 0.5, 1.0, 2.5, 5.0])
+DURATIONS = st.sampled_from([0.5, 1.0, 2.5, 10.0])
+PLACES = st.tuples(st.sampled_from([0, 0, 0, 0, 0, 1, 1, 1, 2]), st.integers(0, 2))
+READ_PLACES = st.tuples(st.integers(0, 1), st.integers(0, 2))
+PREDICTIONS = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 0, 0, 1, 1, 1, 2]),
+        st.integers(0, 2),
+        st.sampled_from([0.9, 0.9, 0.5, 0.05]),
+        st.sampled_from([False] * 5 + [True]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+OUTCOMES = st.sampled_from(["ok", "ok", "ok", "ok", "large", "too large", "error", "empty", "unservable", "none"])
+STATUSES = st.sampled_from(["ok", "ok", "ok", "error", "empty"])
+PICK = st.integers(0, 20)
+
+
+class EngineMachine(RuleBasedStateMachine):
+    @initialize()
+    def begin(self):
+        self.now = 0.0
+        self.step = 0
+        self.budget = Budget(LIMITS)
+        self.shared = Shared()
+        self.sessions = [Session(self.budget, self.shared) for _ in range(2)]
+        self.closed = []
+
+    # --- events, each told to both -----------------------------------------------------------------------------------
+
+    def tick(self, seconds=0.0):
+        self.now += seconds
+        self.step += 1
+
+    def do_demand(self, session, wanted, plain=True):
+        self.tick()
+        demand, cancels = session.engine.demanded(call(*wanted), self.now, plain=plain)
+        expected, cancelled = session.model.demanded(wanted, plain, self.now)
+        assert sorted(cancel.id for cancel in cancels) == sorted(cancelled)
+        guess = expected["guess"]
+        match expected["kind"]:
+            case "hit":
+                assert demand.answer == Hit(guess["id"], guess["result"])
+                assert 0 <= self.now - guess["completed"] <= LIMITS.ttl_s
+            case "join":
+                assert demand.answer == Join(guess["id"])
+            case "promote":
+                assert demand.answer == Promote(guess["id"])
+            case _:
+                assert demand.answer == Miss()
+        if isinstance(demand.answer, Hit | Join):
+            session.may_be_served(demand.answer.id, wanted)
+        disturbance = None
+        if not expected["read"]:
+            disturbance = [self.step, None, None]
+            session.disturbances.append(disturbance)
+        session.demands.append((demand, expected, disturbance))
+
+    def over(self, session, pick):
+        demand, expected, disturbance = session.demands.pop(pick % len(session.demands))
+        if disturbance is not None:
+            disturbance[1] = self.step
+        return demand, expected
+
+    def do_return(self, session, pick, status):
+        self.tick()
+        demand, expected = self.over(session, pick)
+        cancels = session.engine.returned(demand, status, self.now)
+        assert sorted(c.id for c in cancels) == sorted(session.model.returned(expected, status, self.now))
+        session.to_observe.append((demand, status))
+
+    def do_observe(self, session, pick):
+        self.tick()
+        demand, status = session.to_observe.pop(pick % len(session.to_observe))
+        session.engine.observe(demand, status, Payload(), self.now)
+        session.model.unobserved -= 1
+        session.model.observed += 1
+
+    def do_think(self, session, foreseen):
+        self.tick()
+        session.predictor.foreseen = [
+            Prediction(call(tool, argument), p, "p", (Ingredient("result", "c", 0),) if foreign else ())
+            for tool, argument, p, foreign in foreseen
+        ]
+        session.engine.think(self.now)
+        session.model.think(foreseen, self.now)
+
+    def do_launch(self, session):
+        self.tick()
+        launches = session.engine.launch(self.now)
+        expected = session.model.launch(self.now)
+        assert [(launch.id, place(launch.call)) for launch in launches] == [(g["id"], g["place"]) for g in expected]
+        for launch in launches:
+            assert (launch.call.server, launch.call.tool) in READS - session.model.barred
+            assert launch.id not in session.executions
+            session.executions[launch.id] = {"place": place(launch.call), "launched": self.step}
+
+    def do_end(self, pick, kind):
+        self.tick()
+        guess = (executing := self.shared.executing())[pick % len(executing)]
+        session = next(s for s in self.sessions + self.closed if any(g is guess for g in s.model.guesses))
+        outcome = {
+            "ok": Outcome(f"result {self.step}", "ok", 40),
+            "large": Outcome(f"result {self.step}", "ok", 100),
+            "too large": Outcome("x", "ok", 101),
+            "error": Outcome("x", "error", 1),
+            "empty": Outcome("x", "empty", 1),
+            "unservable": Outcome("x", "ok", 1, servable=False),
+            "none": None,
+        }[kind]
+        state = session.engine.ended(guess["id"], outcome, self.now)
+        assert (state and state.value) == session.model.ended(guess, outcome, self.now)
+        return session
+
+    def guessed(self, pick):
+        """A session and a call that is guessed there; rather one that is ready, or running, than one that waits."""
+        which = next(n for n in (0, 1) if self.sessions[n].model.live())
+        model = self.sessions[which].model
+        rather = model.live(("ready", "running", "ready", "joined")[pick % 4]) or model.live()
+        return which, rather[pick // 4 % len(rather)]["place"]
+
+    # --- rules -------------------------------------------------------------------------------------------------------
+
+    @rule(seconds=SECONDS)
+    def time_passes(self, seconds):
+        self.tick(seconds)
+
+    @rule(which=SESSIONS, wanted=PLACES, seconds=SECONDS, plain=st.sampled_from([True] * 7 + [False]))
+    def demand(self, which, wanted, seconds, plain):
+        self.tick(seconds)
+        self.do_demand(self.sessions[which], wanted, plain)
+
+    @precondition(lambda self: any(session.model.live() for session in self.sessions))
+    @rule(pick=PICK, seconds=SECONDS)
+    def demand_what_was_guessed(self, pick, seconds):
+        which, wanted = self.guessed(pick)
+        self.tick(seconds)
+        self.do_demand(self.sessions[which], wanted)
+
+    @rule(which=SESSIONS, pick=PICK, status=STATUSES, seconds=SECONDS)
+    def a_demand_returns(self, which, pick, status, seconds):
+        if self.sessions[which].demands:
+            self.tick(seconds)
+            self.do_return(self.sessions[which], pick, status)
+
+    @rule(which=SESSIONS, pick=PICK)
+    def a_demand_is_abandoned(self, which, pick):
+        session = self.sessions[which]
+        if session.demands:
+            self.tick()
+            demand, expected = self.over(session, pick)
+            cancels = session.engine.abandoned(demand, self.now)
+            assert sorted(c.id for c in cancels) == sorted(session.model.abandoned(expected, self.now))
+
+    @rule(which=SESSIONS, pick=PICK)
+    def a_result_is_observed(self, which, pick):
+        if self.sessions[which].to_observe:
+            self.do_observe(self.sessions[which], pick)
+
+    @rule(which=SESSIONS, foreseen=PREDICTIONS)
+    def think(self, which, foreseen):
+        self.do_think(self.sessions[which], foreseen)
+
+    @rule(which=SESSIONS)
+    def launch(self, which):
+        self.do_launch(self.sessions[which])
+
+    @rule(which=SESSIONS, wanted=READ_PLACES, foreseen=PREDICTIONS, seconds=DURATIONS)
+    def a_whole_turn(self, which, wanted, foreseen, seconds):
+        """One more call is made, all that is under way returns, and the next are foreseen and launched."""
+        session = self.sessions[which]
+        self.do_demand(session, wanted)
+        self.tick(seconds)
+        while session.demands:
+            self.do_return(session, 0, "ok")
+        while session.to_observe:
+            self.do_observe(session, 0)
+        self.do_think(session, foreseen)
+        self.do_launch(session)
+
+    @precondition(lambda self: any(session.model.live() for session in self.sessions))
+    @rule(pick=PICK, foreseen=PREDICTIONS, seconds=DURATIONS, thinking=SECONDS)
+    def a_turn_that_was_guessed(self, pick, foreseen, seconds, thinking):
+        which, wanted = self.guessed(pick)
+        self.tick(thinking)
+        self.a_whole_turn(which, wanted, foreseen, seconds)
+
+    @precondition(lambda self: self.shared.executing())
+    @rule(seconds=DURATIONS)
+    def every_execution_ends_well(self, seconds):
+        self.tick(seconds)
+        for _ in self.shared.executing():
+            self.do_end(0, "ok")
+        for session in self.sessions:
+            self.do_launch(session)  # slots are free
+
+    @precondition(lambda self: self.shared.executing())
+    @rule(pick=PICK, kind=OUTCOMES, seconds=SECONDS)
+    def an_execution_ends(self, pick, kind, seconds):
+        self.tick(seconds)
+        session = self.do_end(pick, kind)
+        if session in self.sessions:
+            self.do_launch(session)  # a slot is free
+
+    @rule(which=SESSIONS, server=st.sampled_from("ab"))
+    def a_server_is_invalidated(self, which, server):
+        session = self.sessions[which]
+        self.tick()
+        session.disturbances.append((self.step, self.step, server))
+        cancels = session.engine.invalidate(server, self.now)
+        expected = session.model.drop(self.now, lambda guess: TOOLS[guess["place"][0]][0] == server)
+        assert sorted(c.id for c in cancels) == sorted(expected)
+
+    @precondition(lambda self: self.step > 40)
+    @rule(which=SESSIONS, tool=st.integers(0, 2))
+    def a_tool_is_barred(self, which, tool):
+        session = self.sessions[which]
+        self.tick()
+        cancels = session.engine.bar(*TOOLS[tool], "why", self.now)
+        session.model.barred.add(TOOLS[tool])
+        expected = session.model.drop(self.now, lambda guess: guess["place"][0] == tool)
+        assert sorted(c.id for c in cancels) == sorted(expected)
+
+    @precondition(lambda self: self.step > 40)
+    @rule(which=SESSIONS, server=st.sampled_from("ab"), changes=st.booleans())
+    def a_server_lists_its_tools_again(self, which, server, changes):
+        session = self.sessions[which]
+        self.tick()
+        session.versions[server] += changes
+        cancels = session.engine.set_tools(server, session.offered(server), self.now)
+        expected = []
+        if changes:
+            session.disturbances.append((self.step, self.step, server))
+            session.model.barred |= {tool for tool in TOOLS if tool[0] == server}
+            expected = session.model.drop(self.now, lambda guess: TOOLS[guess["place"][0]][0] == server)
+        assert sorted(c.id for c in cancels) == sorted(expected)
+
+    @precondition(lambda self: self.step > 20)
+    @rule(which=SESSIONS)
+    def a_session_closes_and_another_opens(self, which):
+        self.tick()
+        session = self.sessions[which]
+        cancels = session.engine.close(self.now)
+        assert sorted(c.id for c in cancels) == sorted(session.model.close(self.now))
+        for demand, _, _ in session.demands:
+            assert session.engine.abandoned(demand, self.now) == []
+        self.closed.append(session)
+        self.sessions[which] = Session(self.budget, self.shared)
+
+    # --- what always holds -------------------------------------------------------------------------------------------
+
+    @invariant()
+    def issued_is_settled_or_live(self):
+        for session in self.sessions + self.closed:
+            counted = session.engine.ledger
+            ends = (
+                counted.hits + counted.late_hits + counted.unused + counted.preempted + counted.stale + counted.failed
+            )
+            live = sum(s.state.value in ("running", "joined", "ready") for s in session.engine._speculations)
+            assert counted.issued == ends + live
+            assert counted.queued == counted.issued + counted.promoted + counted.squashed + sum(
+                s.state.value == "queued" for s in session.engine._speculations
+            )
+
+    @invariant()
+    def every_count_is_the_models(self):
+        for session in self.sessions + self.closed:
+            counted, guesses = session.engine.ledger, session.model.guesses
+            ends = {state: sum(guess["state"] == state for guess in guesses) for state in GONE}
+            assert {
+                "hit": counted.hits,
+                "late hit": counted.late_hits,
+                "promoted": counted.promoted,
+                "squashed": counted.squashed,
+                "unused": counted.unused,
+                "preempted": counted.preempted,
+                "stale": counted.stale,
+                "failed": counted.failed,
+            } == ends
+            assert counted.issued == sum(guess["launched"] is not None for guess in guesses)
+            assert {name: getattr(counted, name) for name in session.model.counts} == session.model.counts
+
+    @invariant()
+    def what_lives_is_what_the_model_says_and_no_key_twice(self):
+        for session in self.sessions + self.closed:
+            live = list(session.engine._speculations)
+            assert {(s.id, s.state.value) for s in live} == {(g["id"], g["state"]) for g in session.model.live()}
+            assert len({s.key for s in live}) == len(live)
+            assert all(session.engine._speculations.holds(s.key) for s in live)
+
+    @invariant()
+    def ready_bytes_are_the_sum(self):
+        for session in self.sessions + self.closed:
+            held = sum(guess["size"] for guess in session.model.live("ready"))
+            assert session.engine._speculations.ready_bytes == held <= LIMITS.buffer_bytes
+
+    @invariant()
+    def slots_are_those_of_what_executes_and_within_limits(self):
+        servers = [TOOLS[guess["place"][0]][0] for guess in self.shared.executing()]
+        assert {s: n for s, n in self.budget._running.items() if n} == {s: servers.count(s) for s in set(servers)}
+        assert len(servers) <= LIMITS.total
+        assert all(servers.count(server) <= LIMITS.per_server for server in "ab")
+        for session in self.sessions:
+            assert sum(guess["executing"] for guess in session.model.guesses) <= LIMITS.per_session
+
+    def teardown(self):
+        """Everything ends: nothing may be left over."""
+        if not hasattr(self, "sessions"):
+            return
+        for which in range(2):
+            self.a_session_closes_and_another_opens(which)
+        while self.shared.executing():
+            self.do_end(0, "none")
+        self.issued_is_settled_or_live()
+        self.every_count_is_the_models()
+        assert not self.budget._running.total()
+        assert self.budget.load_price == 0.02
+        assert all(session.engine.ledger.live == 0 for session in self.closed)
+
+
+deep = settings().max_examples > 1_000
+TestEngine = EngineMachine.TestCase
+TestEngine.settings = settings(
+    max_examples=settings().max_examples * (1 if deep else 2), stateful_step_count=100 if deep else 50
+)
