@@ -282,7 +282,7 @@ class Engine:
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _know(self, tool: Tool) -> Known:
-        read = policy.provably_read(self._policies[tool.server], tool)
+        read = policy.provably_read(self._policies[tool.server], tool, self._barred.get((tool.server, tool.name)))
         return Known(tool, read, read or policy.looks_read(tool), self.decide_tool(tool).eligible)
 
     def _key(self, call: ToolCall) -> CallKey | None:

@@ -262,9 +262,11 @@ class Link:
             version, result.get("capabilities") or {}, result.get("serverInfo") or {}, result.get("instructions")
         )
 
-    async def _discover(self, peer: Peer) -> Greeting | None:
+    async def _discover(
+        self, peer: Peer, version: str = LATEST_MODERN_VERSION, *, again: bool = True
+    ) -> Greeting | None:
         """Greet in the new era; None if the server answers that it does not know it."""
-        greeting = Greeting(LATEST_MODERN_VERSION)
+        greeting = Greeting(version)
         params, headers = self._dress(greeting, "server/discover", {}, None)
         try:
             result = await peer.request(
@@ -274,8 +276,10 @@ class Link:
             # Servers on old SDKs never answer the probe, and some die of it.
             if error.code in (REQUEST_TIMEOUT, CONNECTION_CLOSED):
                 raise _OldServer from None
+            if again and (common := _versions_in_common(error)):
+                return await self._discover(peer, common[-1], again=False)
             return None
-        if LATEST_MODERN_VERSION not in (result.get("supportedVersions") or ()):
+        if version not in (result.get("supportedVersions") or ()):
             return None
         greeting.capabilities = result.get("capabilities") or {}
         greeting.instructions = result.get("instructions")
@@ -313,6 +317,14 @@ class Link:
 
 def _without(params: dict[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name != key}
+
+
+def _versions_in_common(refusal: MCPError) -> list[str]:
+    """What a server that refused the version it was asked in names of ours instead."""
+    if refusal.code != UNSUPPORTED_PROTOCOL_VERSION or not isinstance(refusal.data, dict):
+        return []
+    named = refusal.data.get("supported")
+    return [version for version in MODERN_PROTOCOL_VERSIONS if isinstance(named, list) and version in named]
 
 
 def _first_cause(error: BaseException) -> BaseException:

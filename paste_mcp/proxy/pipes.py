@@ -80,8 +80,11 @@ async def own_pipe() -> AsyncIterator[StreamPipe]:
             source.close()
             sink.close()
     finally:
-        os.dup2(wire_in, 0)
-        os.dup2(wire_out, 1)
+        for private, standard in ((wire_in, 0), (wire_out, 1)):
+            # The event loop made it non-blocking, for everybody who shares it: a terminal would stay so.
+            os.set_blocking(private, True)
+            os.dup2(private, standard)
+            os.close(private)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from anyio.abc import TaskStatus
 from mcp import MCPError
 from mcp.server import Server
 from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.connection import Connection, NotifyOnlyOutbound
+from mcp.server.connection import Connection, NotifyOnlyOutbound, allowed_log_levels
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.runner import (
@@ -108,6 +108,10 @@ class Request:
     def meta(self) -> dict[str, Any]:
         found = self.params.get("_meta")
         return found if isinstance(found, dict) else {}
+
+    def hears(self, level: Any) -> bool:
+        """Whether a log message of this level may be sent for this request: on 2026-07-28 it must ask for logs."""
+        return not self.modern or (isinstance(level, str) and level in allowed_log_levels(self.version, self.meta))
 
     @property
     def channel(self) -> Channel:

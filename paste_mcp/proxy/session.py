@@ -204,8 +204,13 @@ class Session:
     async def _log_to_host(self, link: Link, params: dict[str, Any] | None) -> None:
         active = self._active[link.alias]
         if active:
-            await active[-1].channel.notify("notifications/message", params)
-        elif self._latest is not None and not (self.engine is not None and self.guesses.on(link.alias)):
+            # An older server logs unasked; on 2026-07-28 a request hears only what it asked for.
+            level = (params or {}).get("level")
+            if listening := [request for request in active if request.hears(level)]:
+                await listening[-1].channel.notify("notifications/message", params)
+        elif self._latest is None or self._latest.modern:
+            return
+        elif not (self.engine is not None and self.guesses.on(link.alias)):
             await self._latest.standalone.notify("notifications/message", params)
 
     async def _tell_host(self, method: str, params: dict[str, Any] | None) -> None:

@@ -37,7 +37,15 @@ from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.proxy import pipes, relay
 from paste_mcp.proxy.lines import LineDispatcher
 from paste_mcp.proxy.recorder import Recorder
-from paste_mcp.proxy.sdk import Connect, MCPError, Request, make_http_manager, make_server, serve_dispatcher, serve_streams
+from paste_mcp.proxy.sdk import (
+    Connect,
+    MCPError,
+    Request,
+    make_http_manager,
+    make_server,
+    serve_dispatcher,
+    serve_streams,
+)
 from paste_mcp.proxy.session import Session
 
 logger = logging.getLogger("paste_mcp")

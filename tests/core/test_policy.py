@@ -313,3 +313,9 @@ def test_whatever_may_run_early_is_a_read_when_the_agent_calls_it(said, subject)
     """Else a demand would drop the very guess that it should be served from."""
     if decide_tool(said, subject).eligible:
         assert provably_read(said, subject)
+
+
+def test_a_tool_that_was_denied_or_barred_is_no_proven_read():
+    assert not provably_read(policy("annotated", deny=("read",)), tool(name="read"))
+    assert not provably_read(policy("annotated"), tool(name="read"), "its definition changed")
+    assert provably_read(policy("annotated"), tool(name="read"))

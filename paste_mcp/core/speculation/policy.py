@@ -144,15 +144,17 @@ def decide_tool(policy: ServerPolicy, tool: Tool, barred: str | None = None) -> 
     return _first(Case(policy, tool, barred))
 
 
-def provably_read(policy: ServerPolicy, tool: Tool | None) -> bool:
+def provably_read(policy: ServerPolicy, tool: Tool | None, barred: str | None = None) -> bool:
     """Whether a demand of this tool leaves all other results valid.
 
     Everything else counts as a write: the user's word for the tool, or a trusted server's hint that passes the
-    screens, is what it takes.
+    screens, is what it takes. Whoever denied the tool, or saw it misbehave, has reason to doubt its hint.
     """
-    if tool is None or tool.hints.read_only is False:
+    if tool is None or tool.hints.read_only is False or barred is not None:
         return False
     case = Case(policy, tool)
+    if case.denied:
+        return False
     if case.named:
         return True
     return policy.mode == "annotated" and tool.hints.read_only is True and case.suspicion is None
