@@ -130,7 +130,7 @@ class Model:
         if not self.outstanding and self.idle_since is not None:
             self.leads.append(now - self.idle_since)
         tool = TOOLS[wanted[0]]
-        read = plain and tool in READS
+        read = plain and tool in READS - self.barred
         cancelled = [] if read else self.drop(now)
         found = [g for g in self.live("queued", "running", "ready") if g["place"] == wanted] if plain else []
         demand = {"place": wanted, "read": read, "began": now, "kind": "miss", "guess": None}
