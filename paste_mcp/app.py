@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -57,20 +58,26 @@ def build(
     )
 
 
-async def serve(proxy: Proxy, transport: Transport, host: str, port: int) -> None:
-    """Serve hosts until the last leaves (stdio) or the process is asked to stop (SSE and HTTP)."""
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that hosts may connect to from now on. Raises OSError where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+async def serve(proxy: Proxy, transport: Transport, listener: socket.socket | None = None) -> None:
+    """Serve hosts until the one leaves (stdio), or on `listener` until the process is asked to stop (SSE and HTTP)."""
     async with proxy.running():
-        if transport == "stdio":
+        if listener is None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
                 await proxy.serve_stdio()
                 tasks.cancel_scope.cancel()
         else:
-            app = proxy.sse_app() if transport == "sse" else proxy.http_app(host)
+            app = proxy.sse_app() if transport == "sse" else proxy.http_app()
             # uvicorn stops on a signal and then raises it again: unheard, it would end the process before its servers.
             hears = anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) if os.name == "posix" else nullcontext()
             with hears:
-                await proxy.serve_http(app, host, port)
+                await proxy.serve_http(app, listener)
 
 
 async def _stop_on_signal(scope: anyio.CancelScope) -> None:

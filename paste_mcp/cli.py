@@ -101,11 +101,16 @@ def serve(
     pool = _read_patterns(read, patterns)
     if not speculation:
         read = read.without_speculation()
-    proxy = root.build(read, pool, root.state_folder(os.environ))
+    listener = None
     if transport != "stdio":
+        try:
+            listener = root.listen(host, port)
+        except OSError as error:
+            _refuse(f"--port {port}: {error.strerror or error}; choose another")
         path = "sse" if transport == "sse" else "mcp"
         print(f"paste-mcp listens on http://{host}:{port}/{path}", file=sys.stderr)
-    anyio.run(root.serve, proxy, transport, host, port)
+    proxy = root.build(read, pool, root.state_folder(os.environ))
+    anyio.run(root.serve, proxy, transport, listener)
 
 
 @app.command()

@@ -8,10 +8,12 @@ together with a name in the path (`/mcp/s/<name>`); without a name there is no s
 from __future__ import annotations
 
 import logging
+import socket
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import FrameType
 from typing import Any
 
 import anyio
@@ -28,6 +30,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from paste_mcp import __version__
 from paste_mcp.config import Config
@@ -60,15 +63,12 @@ MAX_EVENTS_BYTES = 4 * 2**20
 """What one session remembers of what it sent, for hosts that come back; the oldest is forgotten first."""
 
 
-def _local(host: str) -> TransportSecuritySettings | None:
-    """On loopback only requests that name a loopback address are served: web pages must not reach the proxy."""
-    if host not in LOOPBACK:
-        return None
-    return TransportSecuritySettings(
-        enable_dns_rebinding_protection=True,
-        allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
-        allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
-    )
+LOCAL_ONLY = TransportSecuritySettings(
+    enable_dns_rebinding_protection=True,
+    allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
+    allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
+)
+"""Only requests that name a loopback address are served: web pages must not reach the proxy."""
 
 
 class Events(EventStore):
@@ -106,6 +106,13 @@ class Events(EventStore):
         self._bytes += len(text)
         while len(self._kept) > MAX_EVENTS or self._bytes > MAX_EVENTS_BYTES:
             self._bytes -= len(self._kept.popleft()[2])
+
+
+class _Sent(Response):
+    """A response that went out already; sending another one after it would be an error of ours."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        return None
 
 
 class Proxy:
@@ -224,9 +231,9 @@ class Proxy:
                 async with stdio_server() as (read, write):
                     await serve_streams(self.server, read, write, session)
 
-    def http_app(self, host: str) -> Starlette:
+    def http_app(self) -> Starlette:
         """Streamable HTTP at `/mcp` and `/mcp/s/<name>`."""
-        manager = make_http_manager(self.server, Events, RETRY_INTERVAL_MS, _local(host))
+        manager = make_http_manager(self.server, Events, RETRY_INTERVAL_MS, LOCAL_ONLY)
         endpoint = StreamableHTTPASGIApp(manager)
         return Starlette(
             routes=[Route("/mcp", endpoint=endpoint), Route("/mcp/s/{scope}", endpoint=endpoint)],
@@ -235,26 +242,32 @@ class Proxy:
 
     def sse_app(self) -> Starlette:
         """The older transport: `GET /sse` for the stream, `POST /messages/` for the host's messages."""
-        local = _local("127.0.0.1")
-        transport = SseServerTransport("/messages/", local)
+        transport = SseServerTransport("/messages/", LOCAL_ONLY)
 
         async def connect(request: HttpRequest) -> Response:
             # Asked before the transport does, which refuses by raising: a traceback for every stranger who knocks.
-            if (refusal := await TransportSecurityMiddleware(local).validate_request(request)) is not None:
+            if (refusal := await TransportSecurityMiddleware(LOCAL_ONLY).validate_request(request)) is not None:
                 return refusal
             async with (
                 transport.connect_sse(request.scope, request.receive, request._send) as (read, write),
                 self.session() as session,
             ):
                 await serve_streams(self.server, read, write, session)
-            return Response()
+            return _Sent()
 
         return Starlette(
             routes=[Route("/sse", endpoint=connect), Mount("/messages/", app=transport.handle_post_message)]
         )
 
-    async def serve_http(self, app: Starlette, host: str, port: int) -> None:
-        """Serve hosts over a socket until the process is asked to stop."""
-        config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
-        server = uvicorn.Server(config)
-        await server.serve()
+    async def serve_http(self, app: Starlette, listener: socket.socket) -> None:
+        """Serve hosts that connect to `listener` until the process is asked to stop."""
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
+        await _Listener(config).serve(sockets=[listener])
+
+
+class _Listener(uvicorn.Server):
+    """Asked to stop, it cuts off the streams that hosts still hold open: that is the point, and no error to report."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        super().handle_exit(sig, frame)
