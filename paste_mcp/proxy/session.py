@@ -127,11 +127,25 @@ class Session:
         active = self._active[link.alias]
         active.append(request)
         try:
-            return await link.request(
-                request.method, params, on_progress=request.progress if wants_progress else None, schema=schema
-            )
+            if not wants_progress:
+                return await link.request(request.method, params, schema=schema)
+            return await self._forward_with_progress(link, request, params, schema)
         finally:
             active.remove(request)
+
+    async def _forward_with_progress(
+        self, link: Link, request: Request, params: dict[str, Any], schema: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        in_order = anyio.Lock()
+
+        async def tell(progress: float, total: float | None, message: str | None) -> None:
+            async with in_order:
+                await request.progress(progress, total, message)
+
+        result = await link.request(request.method, params, on_progress=tell, schema=schema)
+        # A host over HTTP hears nothing more of a call that was answered: let what came before it go first.
+        async with in_order:
+            return result
 
     async def list_tools(self, link: Link) -> dict[str, Any]:
         """A server's tools, raw; session and engine take note of them."""

@@ -71,7 +71,9 @@ def make_server() -> Callable[..., MCPServer]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return lambda root, *, test_timeout=20.0: module.make_server(root, 0.0, test_timeout)
+    return lambda root, *, test_timeout=20.0, test_runner="auto": module.make_server(
+        module.Desk(module.Workspace(root), 0.0, test_timeout, test_runner)
+    )
 
 
 @pytest.fixture
@@ -402,6 +404,17 @@ async def test_tests_out_of_time_are_stopped_with_all_their_children(
     assert await next_bytes(reader) == b""
     assert run.exit_code is None
     assert not where.parent.parent.exists()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("runner", "verdict"), [("unittest", "Ran 1 test: OK"), ("pytest", "1 passed")])
+async def test_the_test_runner_is_the_one_that_was_asked_for(make_server, root, runner, verdict) -> None:
+    case = "import unittest\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        pass\n"
+    (root / "test_case.py").write_text(case)
+    with anyio.fail_after(25):
+        async with Client(make_server(root, test_runner=runner)) as client:
+            answer = await client.call_tool("run_tests", {"path": "test_case.py"})
+    assert answer.structured_content["summary"] == verdict
 
 
 @pytest.mark.anyio

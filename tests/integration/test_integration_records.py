@@ -1,0 +1,87 @@
+"""What the proxy writes to disk: who may read it, and that no value of a session is in it unless the user says so."""
+
+import stat
+
+import pytest
+from integration_harness import odd_server, only_record, outcome, through_stdio, within, write_config
+
+pytestmark = pytest.mark.anyio
+
+CANARY = "canary7f3a"
+"""In the arguments, and so in what the server makes of them."""
+
+
+async def session(folder, **paste):
+    """A session whose arguments and results hold the canary; the state folder."""
+    state = folder / "state"
+    config = write_config(folder, {"odd": odd_server()}, speculation="annotated", **paste)
+    async with through_stdio(config, state) as client:
+        found = await client.call_tool("odd__search", {"query": CANARY})
+        url = found.structured_content["results"][0]["url"]
+        visited = await client.call_tool("odd__visit", {"url": url})
+        assert visited.structured_content["text"] == f"the text of odd://{CANARY}/0"
+        await client.call_tool("odd__odd", {"a": {"deep": [f"-{CANARY}-"]}, "files": {f"src/{CANARY}.py": "as a file"}})
+        assert "error" in await outcome(client, "odd__fail", {"why": CANARY})
+    return state
+
+
+@pytest.fixture(scope="module")
+async def by_default(tmp_path_factory):
+    return await session(tmp_path_factory.mktemp("default"))
+
+
+def files(state):
+    return [path for path in state.rglob("*") if path.is_file()]
+
+
+@within(60)
+async def test_by_default_no_value_of_the_session_is_on_disk_and_only_the_user_may_read_what_is(by_default):
+    written = files(by_default)
+    assert {path.name for path in written if path.suffix != ".jsonl"} == {"key"}
+    for path in written:
+        text = path.read_bytes()
+        # Nor where it is the name of a member: names of files and titles are.
+        assert not [value for value in (CANARY, "odd://", "the text of", "as a file") if value.encode() in text]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE((by_default / "sessions").stat().st_mode) == 0o700
+    calls, _ = only_record(by_default)
+    assert [call["tool"] for call in calls] == ["search", "visit", "odd", "fail"]
+    assert [call["status"] for call in calls] == ["ok", "ok", "ok", "error"]
+    assert not {"arguments", "result"} & set().union(*calls)
+
+
+@within(60)
+async def test_a_derivation_names_the_call_and_the_place_that_a_value_came_from(by_default):
+    calls, _ = only_record(by_default)
+    assert calls[0]["derivations"]["query"]["from"] == []
+    origin = calls[1]["derivations"]["url"]["from"][0]
+    assert origin == {"call": calls[0]["n"], "in": "document", "steps": ["results", 0, "url"]}
+    # The query comes back as an argument: where it was given before is named, its text is not.
+    assert {"call": 0, "in": "argument", "steps": ["query"]} in calls[3]["derivations"]["why"]["from"]
+    assert calls[3]["derivations"]["why"]["digest"] == calls[0]["derivations"]["query"]["digest"]
+
+
+@within(60)
+async def test_digests_of_two_installations_cannot_be_compared(by_default, tmp_path):
+    one, other = only_record(by_default)[0], only_record(await session(tmp_path))[0]
+    assert one[0]["derivations"]["query"]["digest"] != other[0]["derivations"]["query"]["digest"]
+
+
+@within(60)
+async def test_a_full_record_holds_arguments_and_results(tmp_path):
+    calls, _ = only_record(await session(tmp_path, record="full"))
+    assert calls[0]["arguments"] == {"query": CANARY}
+    assert calls[1]["result"]["structuredContent"]["text"] == f"the text of odd://{CANARY}/0"
+    assert calls[3]["arguments"] == {"why": CANARY}
+
+
+@within(60)
+async def test_switched_off_nothing_is_written(tmp_path):
+    assert files(await session(tmp_path, record="off")) == []
+
+
+@within(60)
+async def test_a_session_without_a_call_leaves_no_record(tmp_path):
+    async with through_stdio(write_config(tmp_path, {"odd": odd_server()}), tmp_path / "state") as client:
+        await client.list_tools()
+    assert files(tmp_path / "state") == []

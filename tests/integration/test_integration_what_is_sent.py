@@ -1,0 +1,90 @@
+"""What a server is sent, seen from its own pipes: the client's calls, and nothing else that the user did not allow."""
+
+from collections import Counter
+
+import pytest
+from integration_harness import (
+    Tee,
+    odd_server,
+    only_record,
+    through_stdio,
+    tools_of,
+    within,
+    workspace,
+    write_config,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def work(client):
+    """What an agent does in a workspace; the calls, as the server is to see them."""
+    made = []
+
+    async def call(tool, **arguments):
+        made.append((tool, arguments))
+        return (await client.call_tool(f"w__{tool}", arguments)).structured_content
+
+    found = await call("grep", pattern="def ")
+    paths = list(dict.fromkeys(match["path"] for match in found["matches"]))
+    await client.list_tools()
+    await call("read", path=paths[0])
+    await client.list_tools()
+    await call("edit", path="shop/report.py", old="reversed(codes)", new="codes")
+    await client.list_tools()
+    await call("list_files")
+    await client.list_tools()
+    await call("read", path=paths[1])
+    return made
+
+
+@pytest.mark.parametrize("speculation", [None, "off"])
+@within(60)
+async def test_without_the_users_word_the_server_is_sent_the_clients_calls_and_no_other(tmp_path, speculation):
+    tee = Tee(tmp_path / "tee")
+    entry = tee.around(workspace(tmp_path / "project"))
+    paste = {} if speculation is None else {"speculation": speculation}
+    async with through_stdio(write_config(tmp_path, {"w": entry}, **paste), tmp_path / "state") as client:
+        made = await work(client)
+    assert tee.calls == made
+    _, summary = only_record(tmp_path / "state")
+    assert summary["demand"] == summary["misses"] == len(made)
+    assert summary["issued"] == 0
+    if speculation == "off":
+        assert summary["shadow_issued"] == 0
+    else:
+        assert summary["shadow_issued"] >= summary["shadow_hits"] > 0
+
+
+@within(60)
+async def test_with_the_users_word_every_further_call_is_of_a_tool_that_reads(tmp_path):
+    tee = Tee(tmp_path / "tee")
+    entry = tee.around(workspace(tmp_path / "project", "--latency", "0.1"))
+    config = write_config(tmp_path, {"w": entry}, speculation="annotated")
+    async with through_stdio(config, tmp_path / "state") as client:
+        hints = {tool["name"].removeprefix("w__"): tool["annotations"] for tool in await tools_of(client)}
+        made = await work(client)
+    sent, asked = Counter(map(repr, tee.calls)), Counter(map(repr, made))
+    _, summary = only_record(tmp_path / "state")
+    extra = [tool for tool, arguments in tee.calls if (tool, arguments) not in made]
+    assert extra
+    assert all(hints[tool]["readOnlyHint"] is True for tool in extra)
+    assert summary["refused"]["suspect"] >= 1, "running the tests was foreseen, and refused"
+    # Each of the client's calls reached the server: by itself, or as the guess that answered it.
+    assert not asked - sent
+    useful = summary["hits"] + summary["late_hits"]
+    assert sent.total() == summary["demand"] + summary["issued"] - useful
+    assert useful > 0
+
+
+@within(60)
+async def test_a_denied_tool_is_never_sent_ahead(tmp_path):
+    tee = Tee(tmp_path / "tee")
+    entry = tee.around(odd_server()) | {"speculation": {"mode": "annotated", "deny": ["vis*"]}}
+    async with through_stdio(write_config(tmp_path, {"odd": entry}), tmp_path / "state") as client:
+        await client.call_tool("odd__search", {"query": "x"})
+        await client.list_tools()
+        await client.call_tool("odd__search", {"query": "y"})
+    assert [tool for tool, _ in tee.calls] == ["search", "search"]
+    _, summary = only_record(tmp_path / "state")
+    assert summary["refused"]["denied"] > 0
