@@ -86,12 +86,13 @@ class Recorder:
         self._write(lambda: record | {"derivations": self._derivations(arguments, values)})
 
     def close(self, ledger: Ledger) -> None:
-        """Note the session's sums and close the file."""
+        """Note the session's sums and close the file; nothing is written after."""
         if self._file is not None:
             self._write(lambda: {"session": self._session, "summary": ledger.as_dict()})
             if self._file is not None:
                 os.close(self._file)
             self._file = None
+        self._mode = "off"
 
     def _derivations(self, arguments: dict[str, Json], values: ValueIndex) -> dict[str, Any]:
         """Of each value in the arguments: its digest, and up to three places where the session had it before."""

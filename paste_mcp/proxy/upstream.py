@@ -147,8 +147,9 @@ class Proxy:
                 yield self
             finally:
                 with anyio.CancelScope(shield=True):
-                    for session in list(self._sessions):
-                        await session.close()
+                    async with anyio.create_task_group() as closing:
+                        for session in list(self._sessions):
+                            closing.start_soon(session.close)
                 self._tasks.cancel_scope.cancel()
 
     # --- sessions ---------------------------------------------------------------------------------------------------

@@ -87,7 +87,6 @@ BAD = {
         patterns=patterns_with('{result: -3, path: "$.url"}'),
         options=("--patterns", "p.yaml"),
     ),
-    "patterns, check": Bad(("p.yaml:2",), patterns="version: 1\npatterns: 5\n", options=("-p", "p.yaml"), verb="check"),
     "port that is no number": Bad(("--port",), options=("--transport", "http", "--port", "abc")),
     "port out of range": Bad(("--port",), options=("--transport", "http", "--port", "70000")),
     "unknown transport": Bad(("--transport",), options=("--transport", "carrier-pigeon")),
@@ -208,14 +207,12 @@ def test_a_remedy_that_check_offers_works_when_it_is_taken(tmp_path, checked):
 
 def test_check_says_no_when_a_server_does_not_start(tmp_path):
     servers = {"gone": {"command": str(tmp_path / "no-such-program")}, "odd": odd_server()}
-    config = str(write_config(tmp_path, servers))
-    shown, told = run("check", "--config", config), run("check", "--config", config, "--json")
-    assert (shown.returncode, told.returncode) == (1, 1)
-    assert "gone  did not start" in shown.stdout
+    told = run("check", "--config", str(write_config(tmp_path, servers)), "--json")
+    assert told.returncode == 1
     gone, odd = json.loads(told.stdout)["servers"]
     assert "no-such-program" in gone["problem"]
     assert (gone["tools"], odd["problem"], len(odd["tools"])) == ([], None, 7)
-    assert "Traceback" not in shown.stderr + told.stderr
+    assert "Traceback" not in told.stderr
 
 
 # --- demo -------------------------------------------------------------------------------------------------------------

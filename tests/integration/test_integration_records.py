@@ -78,10 +78,3 @@ async def test_a_full_record_holds_arguments_and_results(tmp_path):
 @within(60)
 async def test_switched_off_nothing_is_written(tmp_path):
     assert files(await session(tmp_path, record="off")) == []
-
-
-@within(60)
-async def test_a_session_without_a_call_leaves_no_record(tmp_path):
-    async with through_stdio(write_config(tmp_path, {"odd": odd_server()}), tmp_path / "state") as client:
-        await client.list_tools()
-    assert files(tmp_path / "state") == []

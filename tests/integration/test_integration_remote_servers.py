@@ -4,7 +4,6 @@ import pytest
 from integration_harness import (
     USEFUL,
     direct,
-    free_port,
     only_record,
     outcome,
     research,
@@ -20,17 +19,21 @@ pytestmark = pytest.mark.anyio
 LATENCY_S = 0.3
 
 
-@pytest.fixture(scope="module", params=["http", "sse"])
-async def remote(request, tmp_path_factory, index):
-    """The config's entry of a research server."""
+@pytest.fixture(scope="module")
+async def remotes(tmp_path_factory, index):
+    """The config's entries of two research servers, by transport."""
     log = tmp_path_factory.mktemp("remote") / "log"
-    async with server_listening(research(index, "--latency", str(LATENCY_S)), request.param, log) as entry:
-        yield entry
+    entry = research(index, "--latency", str(LATENCY_S))
+    async with server_listening(entry, "http", log) as http, server_listening(entry, "sse", log) as sse:
+        yield {"http": http, "sse": sse}
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize(("transport", "mode"), [("http", "auto"), ("http", "legacy"), ("sse", "legacy")])
 @within(60)
-async def test_a_remote_server_is_the_same_through_the_proxy_and_foreseen_like_any_other(tmp_path, remote, mode):
+async def test_a_remote_server_is_the_same_through_the_proxy_and_foreseen_like_any_other(
+    tmp_path, remotes, transport, mode
+):
+    remote = remotes[transport]
     config = write_config(tmp_path, {"r": {**remote, "speculation": "annotated"}})
     search, nowhere = {"query": "cancel a task"}, {"url": "doc://python/nowhere"}
     async with (
@@ -49,12 +52,3 @@ async def test_a_remote_server_is_the_same_through_the_proxy_and_foreseen_like_a
     answered = [call["answered"] for call in calls]
     assert answered[0] == answered[2] == "miss"
     assert answered[1] in USEFUL
-
-
-@within(60)
-async def test_a_remote_server_that_is_not_there_is_named(tmp_path):
-    config = write_config(tmp_path, {"away": {"url": f"http://127.0.0.1:{free_port()}/mcp"}})
-    async with through_stdio(config, tmp_path / "state") as client:
-        assert await tools_of(client) == []
-        error = (await outcome(client, "away__search", {}))["error"]
-        assert "'away' is not available" in error["message"]

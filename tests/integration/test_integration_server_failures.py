@@ -8,6 +8,7 @@ import anyio
 import pytest
 from integration_harness import (
     Tee,
+    free_port,
     odd_server,
     only_record,
     outcome,
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.anyio
 async def test_servers_that_do_not_start_are_named_and_the_others_work(tmp_path):
     state = tmp_path / "state"
     servers = {
+        "away": {"url": f"http://127.0.0.1:{free_port()}/mcp"},
         "missing": {"command": str(tmp_path / "no-such-program")},
         "odd": odd_server(),
         "crashing": {"command": sys.executable, "args": ["-c", "raise SystemExit(3)"]},
@@ -33,7 +35,7 @@ async def test_servers_that_do_not_start_are_named_and_the_others_work(tmp_path)
     async with through_stdio(write_config(tmp_path, servers), state) as client:
         assert {tool["name"].partition("__")[0] for tool in await tools_of(client)} == {"odd"}
         assert "structuredContent" in await outcome(client, "odd__search", {"query": "x"})
-        for alias in ("missing", "crashing"):
+        for alias in ("away", "missing", "crashing"):
             error = (await outcome(client, f"{alias}__tool", {}))["error"]
             assert f"server '{alias}' is not available" in error["message"]
             assert f"server {alias}:" in stderr_of(state).read_text()

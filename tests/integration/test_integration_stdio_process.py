@@ -103,6 +103,7 @@ async def test_stdout_carries_the_protocol_only_whatever_comes_in_and_at_its_end
         assert len((await raw.answer("still here"))["result"]["tools"]) == 14
         await raw.process.stdin.aclose()
         await ended_well(raw, tee, state)
+    assert not list(state.rglob("*.jsonl")), "a session without a call leaves no record"
 
 
 @within(60)

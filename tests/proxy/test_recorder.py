@@ -74,6 +74,15 @@ def test_full_records_hold_values(tmp_path):
     assert (call["arguments"], call["result"]) == ({"id": "secret-id"}, "secret result")
 
 
+def test_the_sums_are_the_last_line(tmp_path):
+    record = Recorder(tmp_path, "derivations", "a")
+    note(record, {})
+    record.close(Ledger())
+    note(record, {})
+    assert [sorted(line)[-1] for line in lines(tmp_path)] == ["turn", "summary"]
+    assert [path.name for path in tmp_path.glob("*.jsonl")] == ["a.jsonl"]
+
+
 def test_off_writes_nothing(tmp_path):
     record = Recorder(tmp_path, "off", "a")
     note(record, {})
