@@ -24,7 +24,7 @@ def show(console: Console, comparisons: list[Comparison]) -> None:
     console.print(_legend())
     console.print(_table(comparisons))
     console.print(
-        "hit    the answer was there when the agent asked\n"
+        "\nhit    the answer was there when the agent asked\n"
         "join   the tool was running already\n"
         "miss   called as usual\n"
         "waste  run early, and then not asked for\n"

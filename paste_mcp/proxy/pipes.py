@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import stat
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -28,6 +29,19 @@ GRACE_S = 2.0
 def available() -> bool:
     """Whether the fast way can be had: pipes of the event loop need asyncio on a POSIX system."""
     return os.name == "posix" and sniffio.current_async_library() == "asyncio"
+
+
+def own_available() -> bool:
+    """Whether our own stdin and stdout can be had that way: files and /dev/null cannot be waited for."""
+    return available() and all(_can_be_awaited(fd) for fd in (0, 1))
+
+
+def _can_be_awaited(fd: int) -> bool:
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
 
 
 class StreamPipe:
@@ -55,7 +69,7 @@ class StreamPipe:
 @asynccontextmanager
 async def own_pipe() -> AsyncIterator[StreamPipe]:
     """Our stdin and stdout. Meanwhile file descriptor 0 is empty and 1 is stderr, so that neither a server that
-    inherits them nor a stray print can touch the protocol. Raises ValueError where they are no pipes.
+    inherits them nor a stray print can touch the protocol. Ask `own_available` first.
     """
     wire_in, wire_out = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)

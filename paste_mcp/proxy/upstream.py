@@ -224,7 +224,7 @@ class Proxy:
     async def serve_stdio(self) -> None:
         """Serve the one host on stdin and stdout until it leaves."""
         async with self.session() as session:
-            if pipes.available():
+            if pipes.own_available():
                 async with pipes.own_pipe() as pipe:
                     lines = LineDispatcher(pipe, inline=frozenset({"initialize"}))
                     await serve_dispatcher(self.server, lines, session)

@@ -1,7 +1,9 @@
 """Real processes: asyncio only, and one index of the research server for all tests."""
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,15 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     subprocess.run([sys.executable, "-c", make, str(SERVERS / "research"), str(folder)], check=True, timeout=120)
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[subprocess.Popen[str]]:
+    """The demo, begun when it is first asked for: it takes half a minute, most of it waiting."""
+    command = [sys.executable, "-m", "paste_mcp", "demo", "--json", "--latency", "0.2", "--think", "0.3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        if process.poll() is None:
+            # As by Ctrl-C, so that it clears its folder away.
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)

@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
@@ -77,6 +77,27 @@ def write_config(folder: Path, servers: dict[str, Any], **paste: Any) -> Path:
     path = folder / "servers.json"
     path.write_text(json.dumps({"mcpServers": servers, "paste": paste}))
     return path
+
+
+@asynccontextmanager
+async def side_by_side(**contexts: AbstractAsyncContextManager[Any]) -> AsyncIterator[dict[str, Any]]:
+    """What these give, by name. They are entered and left at once, each in a task of its own: starting takes long."""
+    opened: dict[str, Any] = {}
+    leave = anyio.Event()
+
+    async def hold(
+        name: str, context: AbstractAsyncContextManager[Any], *, task_status: anyio.abc.TaskStatus[None]
+    ) -> None:
+        async with context as opened[name]:
+            task_status.started()
+            await leave.wait()
+
+    async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as starting:
+            for name, context in contexts.items():
+                starting.start_soon(tasks.start, hold, name, context)
+        yield {name: opened[name] for name in contexts}
+        leave.set()
 
 
 # --- processes ------------------------------------------------------------------------------------------------------

@@ -18,20 +18,6 @@ def run(*arguments, cwd=None):
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, timeout=TIMEOUT_S)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def demo():
-    """The demo, begun before the other tests of this file: most of it is waiting."""
-    command = [*PASTE_MCP, "demo", "--json", "--latency", "0.2", "--think", "0.3"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-# --- what cannot be used ----------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Bad:
     """Files to write, options to give, and what the one line has to name."""
@@ -87,6 +73,11 @@ BAD = {
         patterns=patterns_with('{result: -3, path: "$.url"}'),
         options=("--patterns", "p.yaml"),
     ),
+    "address that others can reach": Bad(
+        ("--host 0.0.0.0", "127.0.0.1"),  # noqa: S104 - refused
+        options=("--transport", "http", "--host", "0.0.0.0"),  # noqa: S104
+    ),
+    "name of another machine": Bad(("--host example.com",), options=("--transport", "sse", "--host", "example.com")),
     "port that is no number": Bad(("--port",), options=("--transport", "http", "--port", "abc")),
     "port out of range": Bad(("--port",), options=("--transport", "http", "--port", "70000")),
     "unknown transport": Bad(("--transport",), options=("--transport", "carrier-pigeon")),
@@ -97,25 +88,52 @@ BAD = {
 }
 
 
-@pytest.fixture(scope="module")
-def refusals(tmp_path_factory):
-    """Every row, run; side by side, since most of the time goes into starting Python."""
+HELP = [
+    ("--version", "paste-mcp "),
+    ("--help", "serve"),
+    ("serve --help", "--transport"),
+    ("check --help", "--json"),
+    ("demo --help", "--latency"),
+]
 
-    def attempt(row):
-        name, bad = row
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, demo):
+    """Every command of this file, by name, as futures: side by side, since most of it is starting Python. The demo is
+    begun here as well, for the test that comes last.
+    """
+
+    def attempt(bad):
         folder = tmp_path_factory.mktemp("bad")
         for file, text in (("c.json", bad.config), ("p.yaml", bad.patterns)):
             if text is not None:
                 (folder / file).write_text(text)
-        return name, run(bad.verb, *bad.rest, *bad.options, cwd=folder)
+        return run(bad.verb, *bad.rest, *bad.options, cwd=folder)
 
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("check", "gone", "secret")}
+    # Two that are the same, of which one is trusted.
+    good = str(write_config(folders["check"], {"odd": odd_server(), "w": {**odd_server(), "speculation": "annotated"}}))
+    missing = {"command": str(folders["gone"] / "no-such-program")}
+    gone = str(write_config(folders["gone"], {"gone": missing, "odd": odd_server()}))
+    spilt = {"url": "https://x", "headers": {"Authorization": "Bearer s3cr3t\n"}, "type": "stdio"}
+    secret = str(write_config(folders["secret"], {"a": spilt}))
     with ThreadPoolExecutor(3) as pool:
-        return dict(pool.map(attempt, BAD.items()))
+        yield {
+            **{name: pool.submit(attempt, bad) for name, bad in BAD.items()},
+            **{arguments: pool.submit(run, *arguments.split()) for arguments, _ in HELP},
+            "secret": pool.submit(run, "serve", "--config", secret),
+            "check": pool.submit(run, "check", "--config", good),
+            "check --json": pool.submit(run, "check", "--config", good, "--json"),
+            "check, one gone": pool.submit(run, "check", "--config", gone, "--json"),
+        }
+
+
+# --- what cannot be used ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_used_is_told_in_one_line_that_names_the_place(refusals, name):
-    done = refusals[name]
+def test_what_cannot_be_used_is_told_in_one_line_that_names_the_place(runs, name):
+    done = runs[name].result()
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("paste-mcp: ")
     assert done.stderr.count("\n") == 1
@@ -124,9 +142,8 @@ def test_what_cannot_be_used_is_told_in_one_line_that_names_the_place(refusals, 
         assert part in done.stderr
 
 
-def test_a_secret_in_a_bad_config_is_not_repeated(tmp_path):
-    entry = {"url": "https://x", "headers": {"Authorization": "Bearer s3cr3t\n"}, "type": "stdio"}
-    done = run("serve", "--config", str(write_config(tmp_path, {"a": entry})))
+def test_a_secret_in_a_bad_config_is_not_repeated(runs):
+    done = runs["secret"].result()
     assert done.returncode == 2
     assert "s3cr3t" not in done.stdout + done.stderr
 
@@ -134,41 +151,23 @@ def test_a_secret_in_a_bad_config_is_not_repeated(tmp_path):
 # --- help -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["--version"], "paste-mcp "),
-        (["--help"], "serve"),
-        (["serve", "--help"], "--transport"),
-        (["check", "--help"], "--json"),
-        (["demo", "--help"], "--latency"),
-    ],
-)
-def test_help_and_version_answer_and_succeed(arguments, told):
-    done = run(*arguments)
+@pytest.mark.parametrize(("arguments", "told"), HELP)
+def test_help_and_version_answer_and_succeed(runs, arguments, told):
+    done = runs[arguments].result()
     assert (done.returncode, done.stderr) == (0, "")
     assert told in done.stdout
 
 
-def test_the_console_script_is_the_same_program():
+def test_the_console_script_is_the_same_program(runs):
     told = subprocess.check_output([script("paste-mcp"), "--version"], text=True, timeout=TIMEOUT_S)
-    assert told == run("--version").stdout
+    assert told == runs["--version"].result().stdout
 
 
 # --- check ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def checked(tmp_path_factory):
-    """(as text, as JSON) of a configuration whose servers start; it trusts one of two that are the same."""
-    folder = tmp_path_factory.mktemp("check")
-    trusted = {**odd_server(), "speculation": "annotated"}
-    config = str(write_config(folder, {"odd": odd_server(), "w": trusted}))
-    return run("check", "--config", config), run("check", "--config", config, "--json")
-
-
-def test_check_shows_each_tool_with_its_hints_the_decision_and_what_would_change_it(checked):
-    shown, _ = checked
+def test_check_shows_each_tool_with_its_hints_the_decision_and_what_would_change_it(runs):
+    shown = runs["check"].result()
     assert (shown.returncode, shown.stderr) == (0, "")
     shadow, _, trusted = shown.stdout.partition("w  protocol 2026-07-28, speculation annotated")
     assert "odd  protocol 2026-07-28, speculation shadow" in shadow
@@ -182,8 +181,8 @@ def test_check_shows_each_tool_with_its_hints_the_decision_and_what_would_change
     assert '"speculation": {"mode": "annotated", "allow": ["unhinted"]}' in " ".join(trusted.split())
 
 
-def test_check_tells_programs_the_same(checked):
-    _, told = checked
+def test_check_tells_programs_the_same(runs):
+    told = runs["check --json"].result()
     assert told.returncode == 0
     odd, w = json.loads(told.stdout.splitlines()[-1])["servers"]
     assert (odd["alias"], odd["speculation"], odd["problem"]) == ("odd", "shadow", None)
@@ -197,39 +196,18 @@ def test_check_tells_programs_the_same(checked):
     assert (tools["odd__search"]["eligible"], tools["odd__search"]["sent"]) == (True, False)
 
 
-def test_a_remedy_that_check_offers_works_when_it_is_taken(tmp_path, checked):
-    _, told = checked
+def test_a_remedy_that_check_offers_works_when_it_is_taken(tmp_path, runs):
+    told = runs["check --json"].result()
     offered = {tool["tool"]: tool["remedy"] for tool in json.loads(told.stdout)["servers"][1]["tools"]}
     config = write_config(tmp_path, {"w": {**odd_server(), **offered["unhinted"]}})
     (w,) = json.loads(run("check", "--config", str(config), "--json").stdout)["servers"]
     assert {tool["tool"]: tool["sent"] for tool in w["tools"]}["unhinted"] is True
 
 
-def test_check_says_no_when_a_server_does_not_start(tmp_path):
-    servers = {"gone": {"command": str(tmp_path / "no-such-program")}, "odd": odd_server()}
-    told = run("check", "--config", str(write_config(tmp_path, servers)), "--json")
+def test_check_says_no_when_a_server_does_not_start(runs):
+    told = runs["check, one gone"].result()
     assert told.returncode == 1
     gone, odd = json.loads(told.stdout)["servers"]
     assert "no-such-program" in gone["problem"]
     assert (gone["tools"], odd["problem"], len(odd["tools"])) == ([], None, 7)
     assert "Traceback" not in told.stderr
-
-
-# --- demo -------------------------------------------------------------------------------------------------------------
-
-
-def test_the_demo_hides_waiting_and_changes_no_result(demo):
-    stdout, stderr = demo.communicate(timeout=TIMEOUT_S)
-    assert demo.returncode == 0, stderr
-    told = json.loads(stdout.splitlines()[-1])
-    assert told.keys() == {"workflows", "latency_s", "think_s"}
-    assert (told["latency_s"], told["think_s"]) == (0.2, 0.3)
-    counts = ("demand", "hits", "late_hits", "promoted", "misses", "issued", "wasted")
-    for row in told["workflows"]:
-        assert list(row) == ["name", "without_s", "with_s", "speedup", *counts, "identical"]
-        assert row["identical"] is True
-        assert row["demand"] == row["hits"] + row["late_hits"] + row["promoted"] + row["misses"]
-        assert row["wasted"] == row["issued"] - row["hits"] - row["late_hits"] >= 0
-    rows = {row["name"]: row for row in told["workflows"]}
-    assert rows.keys() == {"search-then-visit", "locate-then-examine", "edit-then-verify"}
-    assert rows["search-then-visit"]["hits"] + rows["search-then-visit"]["late_hits"] > 0

@@ -11,6 +11,7 @@ from integration_harness import (
     only_record,
     outcome,
     script,
+    side_by_side,
     through_stdio,
     tools_of,
     within,
@@ -54,7 +55,9 @@ async def test_after_git_log_the_newest_commit_is_foreseen_and_shown_exactly_as_
     }
     log, show = {"repo_path": str(folder), "max_count": 5}, {"repo_path": str(folder), "revision": newest}
     config = write_config(tmp_path, {"git": tee.around(entry)})
-    async with direct(entry) as alone, through_stdio(config, tmp_path / "state") as proxied:
+    both = {"alone": direct(entry), "proxied": through_stdio(config, tmp_path / "state")}
+    async with side_by_side(**both) as clients:
+        alone, proxied = clients.values()
         assert await tools_of(proxied) == [{**t, "name": f"git__{t['name']}"} for t in await tools_of(alone)]
         assert await outcome(proxied, "git__git_log", log) == await outcome(alone, "git_log", log)
         await tee.was_sent("git_show", revision=newest)

@@ -1,9 +1,11 @@
 """What the proxy writes to disk: who may read it, and that no value of a session is in it unless the user says so."""
 
 import stat
+from functools import partial
 
+import anyio
 import pytest
-from integration_harness import odd_server, only_record, outcome, through_stdio, within, write_config
+from integration_harness import odd_server, only_record, outcome, through_stdio, write_config
 
 pytestmark = pytest.mark.anyio
 
@@ -26,15 +28,31 @@ async def session(folder, **paste):
 
 
 @pytest.fixture(scope="module")
-async def by_default(tmp_path_factory):
-    return await session(tmp_path_factory.mktemp("default"))
+async def states(tmp_path_factory):
+    """The state folders of four such sessions, held side by side."""
+    found = {}
+
+    async def hold(name, **paste):
+        found[name] = await session(tmp_path_factory.mktemp(name), **paste)
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hold, "default")
+            tasks.start_soon(hold, "another")
+            tasks.start_soon(partial(hold, "full", record="full"))
+            tasks.start_soon(partial(hold, "off", record="off"))
+    return found
+
+
+@pytest.fixture
+def by_default(states):
+    return states["default"]
 
 
 def files(state):
     return [path for path in state.rglob("*") if path.is_file()]
 
 
-@within(60)
 async def test_by_default_no_value_of_the_session_is_on_disk_and_only_the_user_may_read_what_is(by_default):
     written = files(by_default)
     assert {path.name for path in written if path.suffix != ".jsonl"} == {"key"}
@@ -50,7 +68,6 @@ async def test_by_default_no_value_of_the_session_is_on_disk_and_only_the_user_m
     assert not {"arguments", "result"} & set().union(*calls)
 
 
-@within(60)
 async def test_a_derivation_names_the_call_and_the_place_that_a_value_came_from(by_default):
     calls, _ = only_record(by_default)
     assert calls[0]["derivations"]["query"]["from"] == []
@@ -61,20 +78,17 @@ async def test_a_derivation_names_the_call_and_the_place_that_a_value_came_from(
     assert calls[3]["derivations"]["why"]["digest"] == calls[0]["derivations"]["query"]["digest"]
 
 
-@within(60)
-async def test_digests_of_two_installations_cannot_be_compared(by_default, tmp_path):
-    one, other = only_record(by_default)[0], only_record(await session(tmp_path))[0]
+async def test_digests_of_two_installations_cannot_be_compared(states):
+    one, other = only_record(states["default"])[0], only_record(states["another"])[0]
     assert one[0]["derivations"]["query"]["digest"] != other[0]["derivations"]["query"]["digest"]
 
 
-@within(60)
-async def test_a_full_record_holds_arguments_and_results(tmp_path):
-    calls, _ = only_record(await session(tmp_path, record="full"))
+async def test_a_full_record_holds_arguments_and_results(states):
+    calls, _ = only_record(states["full"])
     assert calls[0]["arguments"] == {"query": CANARY}
     assert calls[1]["result"]["structuredContent"]["text"] == f"the text of odd://{CANARY}/0"
     assert calls[3]["arguments"] == {"why": CANARY}
 
 
-@within(60)
-async def test_switched_off_nothing_is_written(tmp_path):
-    assert files(await session(tmp_path, record="off")) == []
+async def test_switched_off_nothing_is_written(states):
+    assert files(states["off"]) == []

@@ -8,6 +8,7 @@ from integration_harness import (
     outcome,
     research,
     server_listening,
+    side_by_side,
     through_stdio,
     tools_of,
     within,
@@ -16,7 +17,7 @@ from integration_harness import (
 
 pytestmark = pytest.mark.anyio
 
-LATENCY_S = 0.3
+LATENCY_S = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,11 @@ async def remotes(tmp_path_factory, index):
     """The config's entries of two research servers, by transport."""
     log = tmp_path_factory.mktemp("remote") / "log"
     entry = research(index, "--latency", str(LATENCY_S))
-    async with server_listening(entry, "http", log) as http, server_listening(entry, "sse", log) as sse:
-        yield {"http": http, "sse": sse}
+    transports = ("http", "sse")
+    async with side_by_side(
+        **{transport: server_listening(entry, transport, log) for transport in transports}
+    ) as found:
+        yield found
 
 
 @pytest.mark.parametrize(("transport", "mode"), [("http", "auto"), ("http", "legacy"), ("sse", "legacy")])

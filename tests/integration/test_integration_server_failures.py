@@ -62,12 +62,11 @@ async def test_a_server_that_died_is_started_again_on_use_and_nothing_of_its_old
     assert summary["stale"] > 0
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
 @within(60)
-async def test_a_call_whose_server_dies_fails_once_and_is_not_repeated(tmp_path, mode):
+async def test_a_call_whose_server_dies_fails_once_and_is_not_repeated(tmp_path):
     tee = Tee(tmp_path / "tee")
     config = write_config(tmp_path, {"odd": tee.around(odd_server())})
-    async with through_stdio(config, tmp_path / "state", mode) as client:
+    async with through_stdio(config, tmp_path / "state") as client:
 
         async def die():
             await tee.was_sent("odd", hang=True)

@@ -1,6 +1,5 @@
 """Through the proxy a client is told exactly what the servers themselves tell it, over every transport and era."""
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import anyio
@@ -12,6 +11,7 @@ from integration_harness import (
     proxy_listening,
     research,
     server_listening,
+    side_by_side,
     through_stdio,
     tools_of,
     until,
@@ -31,6 +31,7 @@ WAYS = {
     "http, legacy": ("http", "legacy"),
     "http, modern": ("http", "auto"),
 }
+SHARED = ("research", "workspace")
 LATENCY_S = 0.3
 """Of the workspace server, for the test of concurrency."""
 
@@ -92,46 +93,48 @@ def local(folder, index):
 @pytest.fixture(scope="module")
 async def remote(folder, local):
     """The same servers, those with the SDK in one process for all: what is asked without the proxy is asked there."""
-    async with AsyncExitStack() as stack:
-        entries = dict(local)
-        for alias in ("research", "workspace"):
-            listening = server_listening(local[alias], "http", folder / f"{alias}.log")
-            entries[alias] = await stack.enter_async_context(listening)
-        yield entries
+    shared = {alias: server_listening(local[alias], "http", folder / f"{alias}.log") for alias in SHARED}
+    async with side_by_side(**shared) as entries:
+        yield {**local, **entries}
 
 
 @pytest.fixture(scope="module")
-async def alone(remote):
-    """Each server by itself, in both eras."""
-    async with AsyncExitStack() as stack:
-        clients = {"legacy": {}, "auto": {}}
-        for mode, started in clients.items():
-            for alias, entry in remote.items():
-                started[alias] = await stack.enter_async_context(direct(entry, mode))
-        yield clients
-
-
-@pytest.fixture(scope="module")
-async def sse(remote, folder):
-    async with proxy_listening(write_config(folder, remote), folder / "sse", "sse") as url:
-        yield f"{url}/sse"
-
-
-@pytest.fixture(scope="module")
-async def http(remote, folder):
-    async with proxy_listening(write_config(folder, remote), folder / "http", "http") as url:
-        yield f"{url}/mcp"
+async def shared(folder, remote):
+    """Two listening proxies, and each server by itself in both eras."""
+    config = write_config(folder, remote)
+    contexts = {transport: proxy_listening(config, folder / transport, transport) for transport in ("sse", "http")}
+    for mode in ("legacy", "auto"):
+        contexts[mode] = side_by_side(**{alias: direct(entry, mode) for alias, entry in remote.items()})
+    async with side_by_side(**contexts) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module", params=WAYS)
-async def pair(request, folder, local, alone, sse, http):
+async def pair(request, folder, local, shared):
     transport, mode = WAYS[request.param]
     if transport == "stdio":
         connected = through_stdio(write_config(folder, local), folder / mode, mode)
+    elif transport == "sse":
+        connected = Client(sse_client(f"{shared['sse']}/sse"), mode=mode)
     else:
-        connected = Client(sse_client(sse) if transport == "sse" else http, mode=mode)
+        connected = Client(f"{shared['http']}/mcp", mode=mode)
     async with connected as client:
-        yield Pair(client, alone[mode], mode)
+        yield Pair(client, shared[mode], mode)
+
+
+@pytest.fixture(scope="module")
+async def answers(pair):
+    """What is told of each call, through the proxy and without it, by tool and arguments; all asked side by side."""
+    found = {}
+
+    async def ask(tool, arguments):
+        found[tool, repr(arguments)] = await pair.both(tool, arguments)
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            for tool, arguments in PLAIN + REFUSED + FAILED:
+                tasks.start_soon(ask, tool, arguments)
+    return found
 
 
 @within(60)
@@ -159,8 +162,8 @@ async def test_the_greeting_speaks_the_era_that_was_asked_for(pair):
 
 @pytest.mark.parametrize(("tool", "arguments"), PLAIN)
 @within(60)
-async def test_a_result_is_the_servers_own(pair, tool, arguments):
-    proxied, alone = await pair.both(tool, arguments)
+async def test_a_result_is_the_servers_own(answers, tool, arguments):
+    proxied, alone = answers[tool, repr(arguments)]
     assert proxied == alone
     assert alone["isError"] is False
 
@@ -176,16 +179,16 @@ async def test_what_models_of_the_protocol_do_not_expect_arrives_whole(pair):
 
 @pytest.mark.parametrize(("tool", "arguments"), REFUSED)
 @within(60)
-async def test_an_error_result_is_the_servers_own(pair, tool, arguments):
-    proxied, alone = await pair.both(tool, arguments)
+async def test_an_error_result_is_the_servers_own(answers, tool, arguments):
+    proxied, alone = answers[tool, repr(arguments)]
     assert proxied == alone
     assert alone["isError"] is True
 
 
 @pytest.mark.parametrize(("tool", "arguments"), FAILED)
 @within(60)
-async def test_a_protocol_error_is_the_servers_own(pair, tool, arguments):
-    proxied, alone = await pair.both(tool, arguments)
+async def test_a_protocol_error_is_the_servers_own(answers, tool, arguments):
+    proxied, alone = answers[tool, repr(arguments)]
     assert proxied == alone
     assert alone["error"]["code"] < 0
 
