@@ -169,13 +169,16 @@ class Link:
         return await peer.request(method, params, timeout_s=timeout_s, on_progress=on_progress, headers=headers)
 
     async def list_all(self, method: str, key: str) -> dict[str, Any]:
-        """All pages of a listing as one result; fields beside the items are those of the first page."""
-        first = page = await self.request(method, {})
+        """All pages of a listing as one result; fields beside the items are those of the first page.
+
+        A page may take as long as the start: a server that never lists what it has must not hold up the others.
+        """
+        first = page = await self.request(method, {}, timeout_s=self._start_timeout_s)
         items = list(page.get(key) or ())
         for _ in range(MAX_PAGES):
             if not (cursor := page.get("nextCursor")):
                 break
-            page = await self.request(method, {"cursor": cursor})
+            page = await self.request(method, {"cursor": cursor}, timeout_s=self._start_timeout_s)
             items += page.get(key) or ()
         return {**_without(first, "nextCursor"), key: items}
 

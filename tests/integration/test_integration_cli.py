@@ -74,7 +74,7 @@ BAD = {
         options=("--patterns", "p.yaml"),
     ),
     "address that others can reach": Bad(
-        ("--host 0.0.0.0", "127.0.0.1"),  # noqa: S104 - refused
+        ("--host 0.0.0.0", "127.0.0.1"),
         options=("--transport", "http", "--host", "0.0.0.0"),  # noqa: S104
     ),
     "name of another machine": Bad(("--host example.com",), options=("--transport", "sse", "--host", "example.com")),

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import anyio
 import pytest
+from mcp import MCPError
 from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage
 from raw_server import ODD_RESULT, RawServer
@@ -153,3 +154,18 @@ async def test_pages_of_a_listing_become_one():
     async with linked(Paged().connect) as (link, _):
         listed = await link.list_all("tools/list", "tools")
     assert listed == {"tools": [{"name": "t0"}, {"name": "t1"}, {"name": "t2"}], "x": 0}
+
+
+async def test_a_server_that_never_lists_its_tools_is_given_up_on():
+    class Mute(RawServer):
+        async def _serve(self, read, write):
+            async for item in read:
+                message = item.message
+                if getattr(message, "method", None) != "tools/list" and hasattr(message, "id"):
+                    await write.send(SessionMessage(self._answer(message)))
+
+    async with linked(Mute().connect, start_timeout_s=7) as (link, _):
+        began = anyio.current_time()
+        with pytest.raises(MCPError, match="timed out"):
+            await link.list_all("tools/list", "tools")
+        assert anyio.current_time() - began == 7
