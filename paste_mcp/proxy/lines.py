@@ -21,6 +21,7 @@ from mcp.shared.dispatcher import (
     OnRequest,
     ProgressFnT,
     coerce_request_id,
+    run_notify_intercept,
 )
 from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.transport_context import TransportContext
@@ -105,6 +106,7 @@ class LineDispatcher:
         self._next_id = 0
         self._pending: dict[Any, _Pending] = {}
         self._in_flight: dict[Any, LineContext] = {}
+        self._intercept: OnNotifyIntercept | None = None
         self._noise = 0
         self._closed = False
 
@@ -179,6 +181,7 @@ class LineDispatcher:
         task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """Read until the pipe ends, or the peer is cut off. Then every request that waits is told so."""
+        self._intercept = on_notify_intercept
         try:
             async with anyio.create_task_group() as tasks:
                 task_status.started()
@@ -230,6 +233,8 @@ class LineDispatcher:
                 tasks.start_soon(self._handle, context, method, params, on_request)
         else:
             self._told(tasks, method, params or {})
+            if run_notify_intercept(self._intercept, method, params):
+                return
             tasks.start_soon(self._hear, on_notify, method, params)
 
     def _answered(self, message: Message) -> None:

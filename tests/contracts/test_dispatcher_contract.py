@@ -228,3 +228,26 @@ async def test_requests_under_way_when_the_connection_ends_are_told_so():
                         far._pipe._writer.close()
             assert caught == [-32000]
             tasks.cancel_scope.cancel()
+
+
+async def test_an_intercept_hears_notifications_in_order_and_may_keep_them(pair):
+    taken, heard = [], anyio.Event()
+
+    def intercept(method, params):
+        taken.append(method)
+        return method != "notifications/last"
+
+    async def on_notify(context, method, params):
+        assert method == "notifications/last"
+        heard.set()
+
+    async with pair() as (near, far), anyio.create_task_group() as tasks:
+        with anyio.fail_after(10):
+            await tasks.start(far.run, unexpected, on_notify, intercept)
+            await tasks.start(near.run, unexpected, unexpected)
+            for n in range(5):
+                await near.notify(f"notifications/{n}", None)
+            await near.notify("notifications/last", None)
+            await heard.wait()
+        tasks.cancel_scope.cancel()
+    assert taken == [*(f"notifications/{n}" for n in range(5)), "notifications/last"]

@@ -7,12 +7,31 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from mcp_types.jsonrpc import ErrorData
 
-from paste_mcp.proxy.sdk import Peer
+from paste_mcp.proxy.sdk import Peer, serve_streams
+from paste_mcp.proxy.upstream import Proxy
+
+
+@asynccontextmanager
+async def raw_host(proxy: Proxy, on_request: Any, on_notify: Any) -> AsyncIterator[JSONRPCDispatcher[Any]]:
+    """A host without the SDK's models, connected to a proxy; it has said nothing yet."""
+    async with (
+        proxy.running(),
+        proxy.session() as session,
+        create_client_server_memory_streams() as (near, far),
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(serve_streams, proxy.server, *far, session)
+        dispatcher: JSONRPCDispatcher[Any] = JSONRPCDispatcher(*near)
+        await tasks.start(dispatcher.run, on_request, on_notify)
+        yield dispatcher
+        tasks.cancel_scope.cancel()
+
 
 ODD_TOOL = {
     "name": "odd",

@@ -6,14 +6,11 @@ import anyio
 import mcp_types as types
 import pytest
 from mcp import MCPError
-from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp.shared.memory import create_client_server_memory_streams
 from proxy_harness import READ, World, proxied, told
-from raw_server import ODD_RESULT, ODD_TOOL, RawServer
+from raw_server import ODD_RESULT, ODD_TOOL, RawServer, raw_host
 
 from paste_mcp.app import build
 from paste_mcp.config import parse_config
-from paste_mcp.proxy.sdk import serve_streams
 
 pytestmark = pytest.mark.anyio
 
@@ -38,22 +35,13 @@ async def connected_raw(servers, state, prefix=True):
     async def nothing(*_):
         return {}
 
-    async with (
-        proxy.running(),
-        proxy.session() as session,
-        create_client_server_memory_streams() as (near, far),
-        anyio.create_task_group() as tasks,
-    ):
-        tasks.start_soon(serve_streams, proxy.server, *far, session)
-        dispatcher = JSONRPCDispatcher(*near)
-        await tasks.start(dispatcher.run, nothing, nothing)
+    async with raw_host(proxy, nothing, nothing) as dispatcher:
         host = RawHost(dispatcher)
         me = {"name": "raw host", "version": "1"}
         params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": me}
         host.greeting = await host.request("initialize", params)
         await host.notify("notifications/initialized", None)
         yield host
-        tasks.cancel_scope.cancel()
 
 
 async def test_fields_that_nobody_knows_travel_unchanged(tmp_path):

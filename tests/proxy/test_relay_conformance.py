@@ -5,15 +5,13 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from mcp.server import Server
-from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage
 from mcp_types import ErrorData, JSONRPCError, JSONRPCNotification, JSONRPCResponse
-from raw_server import ODD_RESULT, RawServer
+from raw_server import ODD_RESULT, RawServer, raw_host
 
 from paste_mcp.app import build
 from paste_mcp.config import parse_config
-from paste_mcp.proxy.sdk import make_http_manager, serve_streams
+from paste_mcp.proxy.sdk import make_http_manager
 from paste_mcp.proxy.upstream import MAX_EVENTS, MAX_EVENTS_BYTES, Events
 
 pytestmark = pytest.mark.anyio
@@ -35,15 +33,7 @@ async def modern_host(server, state):
     async def on_notify(_, method, params):
         heard.append((method, params))
 
-    async with (
-        proxy.running(),
-        proxy.session() as session,
-        create_client_server_memory_streams() as (near, far),
-        anyio.create_task_group() as tasks,
-    ):
-        tasks.start_soon(serve_streams, proxy.server, *far, session)
-        dispatcher = JSONRPCDispatcher(*near)
-        await tasks.start(dispatcher.run, on_request, on_notify)
+    async with raw_host(proxy, on_request, on_notify) as dispatcher:
 
         async def ask(method, params=None, **meta):
             meta = {f"{PREFIX}{key}": value for key, value in meta.items()}
@@ -51,7 +41,6 @@ async def modern_host(server, state):
             return await dispatcher.send_raw_request(method, {**(params or {}), "_meta": meta})
 
         yield ask, heard
-        tasks.cancel_scope.cancel()
 
 
 # --- greeting -------------------------------------------------------------------------------------------------------
