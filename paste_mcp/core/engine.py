@@ -18,7 +18,7 @@ from typing import TypeAlias
 from paste_mcp.core.keys import CallKey, Unkeyable, call_key
 from paste_mcp.core.model import Event, Json, Payload, Prediction, Status, Tool, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
-from paste_mcp.core.prediction.predictor import Predictor
+from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation import policy
 from paste_mcp.core.speculation.budget import UNKNOWN_LEAD_S, Budget, Rolling
 from paste_mcp.core.speculation.cache import MAX_LIVE, Speculations
@@ -113,7 +113,7 @@ class Known:
 class Engine:
     """The state of one session. Predictor and budget are shared by all sessions of the proxy."""
 
-    def __init__(self, predictor: Predictor, budget: Budget, policies: Mapping[str, ServerPolicy]) -> None:
+    def __init__(self, predictor: Forecaster, budget: Budget, policies: Mapping[str, ServerPolicy]) -> None:
         self.ledger = Ledger()
         self.values = ValueIndex()
         self._predictor = predictor
@@ -132,7 +132,7 @@ class Engine:
         self._turn = -1
         self._idle_since: float | None = None
         self._lead = Rolling(UNKNOWN_LEAD_S)
-        self._foreseen: dict[CallKey, str] = {}
+        self._foreseen: dict[CallKey, Prediction] = {}
         self._shadow: dict[CallKey, float] = {}
         self._next_id = 0
         self._closed = False
@@ -210,10 +210,12 @@ class Engine:
     def observe(self, demand: Demand, status: Status, payload: Payload, now: float) -> None:
         """What the call brought, once its answer has left: the heavier half of `returned`, called once after it."""
         self._unobserved -= 1
-        self._history.append(Event(self._events, demand.turn, demand.call, status, payload, now))
+        event = Event(self._events, demand.turn, demand.call, status, payload, now)
+        self._predictor.observe(event, self._history, self._guessable, self.values)
+        self._history.append(event)
         self._events += 1
         del self._history[:-MAX_EVENTS]
-        self.values.add(self._history[-1])
+        self.values.add(event)
 
     def abandoned(self, demand: Demand, now: float) -> list[Cancel]:
         """The agent cancelled the call, or the server never answered it."""
@@ -293,8 +295,8 @@ class Engine:
             return None
 
     def _answer(self, key: CallKey, now: float) -> Answer:
-        if (pattern := self._foreseen.pop(key, None)) is not None:
-            self._predictor.evidence.hit(pattern)
+        if (foreseen := self._foreseen.pop(key, None)) is not None:
+            self._predictor.hit(foreseen)
         speculation = self._speculations.find(key)
         if speculation is None:
             return Miss()
@@ -344,8 +346,8 @@ class Engine:
             return
         if len(self._foreseen) >= MAX_FORESEEN:
             del self._foreseen[next(iter(self._foreseen))]
-        self._foreseen[key] = prediction.pattern
-        self._predictor.evidence.guessed(prediction.pattern, prediction.probability)
+        self._foreseen[key] = prediction
+        self._predictor.guessed(prediction)
 
     def _may_serve(self, outcome: Outcome, *, keep: bool) -> bool:
         """Only a plain, whole, non-empty success; one to `keep` for later, only while there is room for it."""

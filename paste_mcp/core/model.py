@@ -107,3 +107,5 @@ class Prediction:
     flows: frozenset[tuple[str, str]] = frozenset()
     users_own: bool = False
     """The pattern was written by this user, not shipped or learnt."""
+    features: tuple[float, ...] = ()
+    """What a learnt probability was computed from, so that it can be calibrated against what came."""

@@ -8,7 +8,7 @@ from paste_mcp.core.engine import MAX_FORESEEN, Cancel, Engine, Hit, Join, Launc
 from paste_mcp.core.model import Hints, Ingredient, Payload, Prediction, Tool, ToolCall
 from paste_mcp.core.patterns.language import parse_pool
 from paste_mcp.core.patterns.pool import Pool
-from paste_mcp.core.prediction.evidence import Counts, Evidence
+from paste_mcp.core.prediction.evidence import Counts
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.core.speculation.cache import MAX_LIVE
@@ -21,13 +21,13 @@ TOOLS = [Tool("a", "search", READ), Tool("a", "read", READ), Tool("a", "write", 
 TRUSTED = {"a": ServerPolicy("annotated"), "b": ServerPolicy("annotated")}
 
 
-class Scripted:
+class Scripted(Predictor):
     """A predictor that foresees what the test says, once."""
 
     def __init__(self, *foreseen):
         self.foreseen = list(foreseen)
         self.asked = []
-        self.evidence = Evidence()
+        super().__init__(Pool())
 
     def predict(self, history, tools, index):
         self.asked.append([event.call.tool for event in history])

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from paste_mcp.core.engine import Engine, Hit, Join, Miss, Outcome, Promote
 from paste_mcp.core.model import Hints, Ingredient, Payload, Prediction, Tool, ToolCall
-from paste_mcp.core.prediction.evidence import Evidence
+from paste_mcp.core.patterns.pool import Pool
+from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.core.speculation.settings import Limits, ServerPolicy
 
@@ -256,10 +257,10 @@ class Model:
 # --- the machine -----------------------------------------------------------------------------------------------------
 
 
-class Scripted:
+class Scripted(Predictor):
     def __init__(self):
+        super().__init__(Pool())
         self.foreseen = []
-        self.evidence = Evidence()
 
     def predict(self, history, tools, index):
         return self.foreseen

@@ -20,6 +20,7 @@ from paste_mcp.core.patterns.past import Past
 from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.evidence import Evidence
 from paste_mcp.core.prediction.fits import fitted
+from paste_mcp.core.prediction.forecaster import Tools
 
 MAX_LOOKBACK: Final = 64
 """Latest events in which a context is looked for."""
@@ -29,8 +30,6 @@ MAX_TARGETS: Final = 8
 """Tools that one pattern's target may stand for."""
 MAX_PREDICTIONS: Final = 16
 
-Tools: TypeAlias = Mapping[tuple[str, str], Tool]
-"""All known tools by (server alias, tool name)."""
 Match: TypeAlias = tuple[tuple[Event, ...], dict[str, str]]
 
 
@@ -61,6 +60,17 @@ class Predictor:
                     break  # a hostile or huge result: what was found so far is what there is
         ranked = sorted(best.items(), key=lambda item: (-item[1].probability, not item[1].users_own, item[0]))
         return [prediction for _, prediction in ranked[:MAX_PREDICTIONS]]
+
+    def observe(self, event: Event, history: Sequence[Event], tools: Tools, index: ValueIndex) -> None:
+        """Written patterns do not change with what is seen."""
+
+    def guessed(self, prediction: Prediction) -> None:
+        """Blame the pattern, until the guess comes true."""
+        self.evidence.guessed(prediction.pattern, prediction.probability)
+
+    def hit(self, prediction: Prediction) -> None:
+        """Credit the pattern."""
+        self.evidence.hit(prediction.pattern)
 
     def _of_pattern(self, pattern: Pattern, match: Match, tools: Tools, past: Past) -> list[Prediction]:
         """The calls that one pattern foresees after one matched context."""
