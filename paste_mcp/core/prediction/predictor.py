@@ -18,6 +18,7 @@ from paste_mcp.core.patterns.language import SAME, Pattern
 from paste_mcp.core.patterns.mapping import evaluate
 from paste_mcp.core.patterns.past import Past
 from paste_mcp.core.patterns.pool import Pool
+from paste_mcp.core.patterns.sources import references
 from paste_mcp.core.prediction.evidence import Evidence
 from paste_mcp.core.prediction.fits import fitted
 from paste_mcp.core.prediction.forecaster import Tools
@@ -113,12 +114,8 @@ def match_context(pattern: Pattern, recent: Sequence[Event], last: int) -> Match
         while position >= 0:
             event = recent[position]
             position -= 1
-            found = element.tool.match(event.call.tool) if element.status in (event.status, "any") else None
-            if (
-                found is not None
-                and element.server.match(event.call.server) is not None
-                and all(captures.get(name, held) == held for name, held in found.items())
-            ):
+            found = element.match(event)
+            if found is not None and all(captures.get(name, held) == held for name, held in found.items()):
                 captures |= found
                 matched.append(event)
                 break
@@ -169,7 +166,8 @@ def _flows(pattern: Pattern) -> frozenset[tuple[str, str]]:
     target = pattern.target.server
     if target is None or not target.literal:
         return frozenset()
-    sources = {element.server.text for element in pattern.context if element.server.literal}
+    named = [*pattern.context, *(element for _, source in pattern.arguments for element in references(source))]
+    sources = {element.server.text for element in named if element.server.literal}
     return frozenset((source, target.text) for source in sources if source != target.text)
 
 

@@ -1,0 +1,42 @@
+"""Which tool comes next: the longest context that was seen, backed off to shorter ones."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Final
+
+from paste_mcp.core.prediction.learnt.slots import Learnt
+
+MAX_TOOLS: Final = 12
+MAX_OF_CONTEXT: Final = 16
+BACK_OFF: Final = 2.0
+"""How many observations the shorter context is worth."""
+AGAIN: Final = 0.45
+"""How often a tool follows itself, before anything was seen."""
+
+
+def next_tools(learnt: Learnt, known: Container[str]) -> list[tuple[str, float]]:
+    """The tools that may come in the next turn, each with its probability, likeliest first.
+
+    Empirical Bayes: each context's relative frequencies, shrunk towards those of the next shorter one; the shortest
+    is "the same tool again, or any by how usual it is".
+    """
+    memory = learnt.memory
+    if memory.latest is None:
+        return []
+    latest = memory.latest[0]
+    again = learnt.rate(("again",), AGAIN, 4.0)
+    *contexts, anything = (learnt.of(context) for context in memory.contexts())
+    names = {*memory.tools, latest}
+    for context in contexts:
+        names.update(str(name) for name in list(context)[:MAX_OF_CONTEXT] if name)
+    found: list[tuple[str, float]] = []
+    total = anything.get("", 0.0)
+    for name in names:
+        if name in known:
+            chance = again if name == latest else (1 - again) * (anything.get(name, 0.0) + 0.1) / (total + 10.0)
+            for context in reversed(contexts):
+                chance = (context.get(name, 0.0) + BACK_OFF * chance) / (context.get("", 0.0) + BACK_OFF)
+            found.append((name, chance))
+    found.sort(key=lambda item: (-item[1], item[0]))
+    return found[:MAX_TOOLS]

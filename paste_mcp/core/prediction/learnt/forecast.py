@@ -1,0 +1,177 @@
+"""Foresight from learnt counts: whole calls, put together or recalled, each with a calibrated probability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from paste_mcp.core.keys import Unkeyable, canonical, parse_strict
+from paste_mcp.core.model import Event, Ingredient, Json, Prediction, Tool, ToolCall
+from paste_mcp.core.patterns.extract import ValueIndex
+from paste_mcp.core.prediction.forecaster import Tools
+from paste_mcp.core.prediction.learnt.calls import calls_of
+from paste_mcp.core.prediction.learnt.counts import Counts
+from paste_mcp.core.prediction.learnt.following import next_tools
+from paste_mcp.core.prediction.learnt.gate import Gate
+from paste_mcp.core.prediction.learnt.guess import Guess, recalled_features, with_recall
+from paste_mcp.core.prediction.learnt.lessons import learn
+from paste_mcp.core.prediction.learnt.memory import Memory
+from paste_mcp.core.prediction.learnt.recall import made_of
+from paste_mcp.core.prediction.learnt.slots import Learnt
+
+MAX_PREDICTIONS: Final = 16
+MAX_RECALLED: Final = 12
+RECALL_TRUST: Final = 0.2
+"""How often a call that followed before follows again, as long as nothing was learnt of it."""
+LEAST: Final = 0.02
+"""The smallest share of the time that a tool must come next for its calls to be put together."""
+
+
+def tool_id(server: str, name: str, tool: Tool | None) -> str:
+    """A tool's name in the counts; a changed definition is another tool, so that learning starts anew."""
+    return f"{server}\t{name}\t{tool.definition[:12] if tool else ''}"
+
+
+class _Session:
+    """A session's memory, and the events of its last turn, which are learnt from when the turn is whole."""
+
+    def __init__(self) -> None:
+        self.memory = Memory()
+        self.turn: list[Event] = []
+        self.tools: list[str] = []
+        self.reads: list[bool] = []
+
+
+class Foresight:
+    """Foresees from counts. With `online`, what any session shows is counted for all of them at once."""
+
+    def __init__(self, counts: Counts | None = None, gate: Gate | None = None, *, online: bool = False) -> None:
+        self.counts = counts if counts is not None else Counts()
+        self.gate = gate if gate is not None else Gate()
+        self._online = online
+        self._sessions: WeakKeyDictionary[ValueIndex, _Session] = WeakKeyDictionary()
+
+    def observe(self, event: Event, history: Sequence[Event], tools: Tools, index: ValueIndex) -> None:
+        """Take `event` in; it is learnt from once its turn is whole."""
+        session = self._session(index)
+        if session.turn and session.turn[0].turn != event.turn:
+            self._settle(session)
+        tool = tools.get((event.call.server, event.call.tool))
+        session.turn.append(event)
+        session.tools.append(tool_id(event.call.server, event.call.tool, tool))
+        session.reads.append(tool is not None and tool.hints.read_only is True)
+
+    def shown(self, index: ValueIndex) -> Counts:
+        """What one session has taught so far: what `online` would have counted of it."""
+        session = self._session(index)
+        self._settle(session)
+        return session.memory.own
+
+    def guessed(self, prediction: Prediction) -> None:
+        """Blame is counted where the calls that come are learnt from."""
+
+    def hit(self, prediction: Prediction) -> None:
+        """So is credit."""
+
+    def predict(self, history: Sequence[Event], tools: Tools, index: ValueIndex) -> list[Prediction]:
+        """The calls that may come next, best first."""
+        session = self._session(index)
+        self._settle(session)
+        known = {
+            tool_id(server, name, tool): tool
+            for (server, name), tool in tools.items()
+            if tool.hints.read_only is not False
+        }
+        guesses = self._guesses(session.memory, known)
+        weighed = [(self.gate.probability(guess.probability, guess.features), guess) for guess in guesses]
+        weighed.sort(key=lambda one: -one[0])
+        return [_prediction(session.memory, p, guess) for p, guess in weighed[:MAX_PREDICTIONS]]
+
+    def _guesses(self, memory: Memory, known: Mapping[str, Tool]) -> list[Guess]:
+        if memory.latest is None:
+            return []
+        learnt = Learnt(self.counts, memory)
+        found: dict[tuple[str, bytes], Guess] = {}
+        for name, p_tool in next_tools(learnt, known):
+            if p_tool < LEAST:
+                break
+            for guess in calls_of(learnt, name, known[name], p_tool):
+                key = _key(name, guess.arguments)
+                if key is not None and (key not in found or found[key].probability < guess.probability):
+                    found[key] = guess
+        self._recall(memory, known, found)
+        return list(found.values())
+
+    def _recall(self, memory: Memory, known: Mapping[str, Tool], found: dict[tuple[str, bytes], Guess]) -> None:
+        """Add the calls that followed the recent ones in other sessions."""
+        for recalled in memory.trail.recall(self.counts)[:MAX_RECALLED]:
+            if recalled.tool not in known:
+                continue
+            key = (recalled.tool, recalled.arguments.encode())
+            arguments: dict[str, Json] = parse_strict(recalled.arguments)
+            made = memory.has_made(recalled.tool, arguments)
+            held = found.get(key)
+            if held is None:
+                features = recalled_features(memory, recalled.tool, made, recalled.probability, recalled.seen)
+                found[key] = Guess(known[recalled.tool], arguments, RECALL_TRUST * recalled.probability, features)
+            else:
+                found[key] = held._replace(features=with_recall(held.features, recalled.probability))
+
+    def _settle(self, session: _Session) -> None:
+        """The session's last turn is whole: learn from it, then remember it."""
+        if not session.turn:
+            return
+        lesson = Counts()
+        learn(session.turn, session.tools, session.memory, lesson)
+        made = [made_of(*call) for call in zip(session.turn, session.tools, session.reads, strict=True)]
+        session.memory.trail.learn([call for call in made if call is not None], lesson)
+        session.memory.own.merge(lesson)
+        if self._online:
+            self.counts.merge(lesson)
+        session.memory.add(session.turn, session.tools)
+        session.turn, session.tools, session.reads = [], [], []
+
+    def _session(self, index: ValueIndex) -> _Session:
+        session = self._sessions.get(index)
+        if session is None:
+            session = self._sessions[index] = _Session()
+        return session
+
+
+def _key(name: str, arguments: Mapping[str, Json]) -> tuple[str, bytes] | None:
+    try:
+        return name, canonical(dict(arguments))
+    except Unkeyable:
+        return None
+
+
+def _prediction(memory: Memory, probability: float, guess: Guess) -> Prediction:
+    latest = memory.latest[0] if memory.latest else ""
+    return Prediction(
+        call=ToolCall(guess.tool.server, guess.tool.name, guess.arguments),
+        probability=probability,
+        pattern=f"learnt:{_spoken(latest)} > {guess.tool.server}/{guess.tool.name}",
+        ingredients=_ingredients(memory, guess),
+        composed=guess.composed,
+        features=(guess.probability, *guess.features),
+    )
+
+
+def _spoken(tool: str) -> str:
+    return "/".join(tool.split("\t")[:2])
+
+
+def _ingredients(memory: Memory, guess: Guess) -> tuple[Ingredient, ...]:
+    """Where the values came from: constants that were learnt count as the pattern's own words."""
+    found: dict[Ingredient, None] = {}
+    for candidate in guess.row:
+        if candidate.event < 0:
+            if candidate.kind == "same" or candidate.kind == "step":
+                found[Ingredient("argument", guess.tool.server)] = None
+            else:
+                found[Ingredient("const")] = None
+        for column in candidate.columns:
+            kind = "argument" if column.place.startswith("@") else "result"
+            found[Ingredient(kind, column.tool.split("\t")[0], candidate.event)] = None
+    return tuple(found) if guess.row else (Ingredient("const"),)

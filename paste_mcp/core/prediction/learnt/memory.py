@@ -1,0 +1,80 @@
+"""What a session remembers for learning and foreseeing: its values, and what each of its tools was given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from paste_mcp.core.keys import Unkeyable, canonical
+from paste_mcp.core.model import Event, Json
+from paste_mcp.core.prediction.learnt.counts import Counts, Group
+from paste_mcp.core.prediction.learnt.origins import Origin
+from paste_mcp.core.prediction.learnt.recall import Trail
+from paste_mcp.core.prediction.learnt.sights import Sights, key_of
+
+MAX_MADE: Final = 4_000
+"""Calls whose exact arguments are remembered."""
+
+
+class Memory:
+    """One session up to the last whole turn, and what it taught by itself."""
+
+    def __init__(self) -> None:
+        self.sights = Sights()
+        self.own = Counts()
+        """What this session alone has taught."""
+        self.last: dict[str, Mapping[str, Json]] = {}
+        self.used: dict[tuple[str, str], dict[str, None]] = {}
+        self.tools: dict[str, int] = {}
+        """The turn (counted from 1) in which each tool was last called."""
+        self.turns = 0
+        self.latest: tuple[str, str] | None = None
+        """Tool and status of the last event."""
+        self._before: str = ""
+        self._sent: set[str] = set()
+        self._made: dict[tuple[str, bytes], int] = {}
+        self.trail = Trail()
+
+    def add(self, turn: Sequence[Event], tools: Sequence[str]) -> None:
+        """Take in a turn, once it has been learnt from."""
+        self.turns += 1
+        before = self.latest[0] if self.latest else ""
+        for event, tool in zip(turn, tools, strict=True):
+            self.sights.add(event, tool)
+            self.last[tool] = event.call.arguments
+            self.tools[tool] = self.turns
+            for name, value in event.call.arguments.items():
+                self.used.setdefault((tool, name), {})[key_of(value)] = None
+                self._sent.add(key_of(value))
+            try:
+                made = (tool, canonical(dict(event.call.arguments)))
+            except Unkeyable:
+                continue
+            self._made[made] = self.turns
+            if len(self._made) > MAX_MADE:
+                del self._made[next(iter(self._made))]
+        self._before = before
+        self.latest = (tools[-1], turn[-1].status)
+
+    def contexts(self) -> list[Group]:
+        """The contexts that hold now, longest first."""
+        if self.latest is None:
+            return [("follow",)]
+        tool, status = self.latest
+        return [("follow", self._before, tool, status), ("follow", tool, status), ("follow",)]
+
+    def has_made(self, tool: str, arguments: Mapping[str, Json]) -> bool:
+        """This very call was made before."""
+        try:
+            return (tool, canonical(dict(arguments))) in self._made
+        except Unkeyable:
+            return False
+
+    def is_sent(self, value: Json) -> bool:
+        """Some call of the session sent this value."""
+        return key_of(value) in self._sent
+
+    def is_recent(self, origin: Origin) -> bool:
+        """The origin's column was shown by the last turn."""
+        column = origin.more or origin.of
+        return column is not None and self.tools.get(column.tool) == self.turns

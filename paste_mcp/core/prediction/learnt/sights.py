@@ -1,0 +1,190 @@
+"""What one session has shown: every value under the column it stood in, and every column that held a value.
+
+A column is a place that comes back with each call of a tool: an argument, a member of the result's document with list
+positions left open, a labelled place in its text. Fed event by event, so that a prediction looks up and never scans.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final, NamedTuple
+
+from paste_mcp.core.model import Event, Json
+from paste_mcp.core.patterns.extract import MAX_INDEXED_TEXT
+from paste_mcp.core.prediction.learnt.texts import values_in
+
+MAX_VALUES: Final = 2_500
+"""Values of one event that are indexed."""
+MAX_HELD: Final = 60_000
+"""Values of one session that are held; the oldest event goes first."""
+MAX_STRING: Final = 512
+MAX_LITERAL: Final = 16 * 1024
+MAX_DEPTH: Final = 12
+MAX_COLUMN: Final = 400
+"""Values of one column in one event."""
+MAX_PLACES: Final = 48
+LONG_TEXT: Final = 200
+"""A string in a document from this length on, or with line ends, is read as text, too."""
+
+
+class ColumnId(NamedTuple):
+    """The tool (as `tool_id` names it) and the place in its calls: `@name` of an argument, `$...` of a document, `~...` of text."""
+
+    tool: str
+    place: str
+
+
+class Sight(NamedTuple):
+    """What one event put into a column: distinct values in order, and the row of each (its list positions)."""
+
+    event: int
+    turn: int
+    values: tuple[Json, ...]
+    keys: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+
+@dataclass(slots=True)
+class Sights:
+    """The columns of one session."""
+
+    columns: dict[ColumnId, deque[Sight]] = field(default_factory=dict)
+    by_leaf: dict[str, dict[ColumnId, None]] = field(default_factory=dict)
+    """Columns by the last name of their place, in order of first sight."""
+    _places: dict[str, deque[ColumnId]] = field(default_factory=dict)
+    _held: deque[tuple[list[str], list[ColumnId]]] = field(default_factory=deque)
+    _count: int = 0
+
+    def add(self, event: Event, tool: str) -> None:
+        """Take in what `event` sent and what it brought."""
+        found: dict[ColumnId, dict[str, tuple[Json, tuple[int, ...]]]] = {}
+        for place, value, row in islice(_values(event), MAX_VALUES):
+            column = found.setdefault(ColumnId(tool, place), {})
+            if len(column) < MAX_COLUMN:
+                column.setdefault(key_of(value), (value, row))
+        keys: list[str] = []
+        for id, column in found.items():
+            if id not in self.columns:
+                self.columns[id] = deque(maxlen=64)
+                self.by_leaf.setdefault(leaf_of(id.place), {})[id] = None
+            values = tuple(value for value, _ in column.values())
+            rows = tuple(row for _, row in column.values())
+            self.columns[id].append(Sight(event.index, event.turn, values, tuple(column), rows))
+            for key in column:
+                self._places.setdefault(key, deque(maxlen=MAX_PLACES)).append(id)
+                keys.append(key)
+        self._held.append((keys, list(found)))
+        self._count += len(keys)
+        while self._count > MAX_HELD and len(self._held) > 1:
+            self._forget()
+
+    def places(self, value: Json) -> list[ColumnId]:
+        """The columns that held `value`, latest first, each once."""
+        if not is_indexable(value):
+            return []
+        return list(dict.fromkeys(reversed(self._places.get(key_of(value), ()))))
+
+    def latest(self, column: ColumnId, most: int) -> list[Sight]:
+        """The last few sights of a column, the latest first."""
+        return list(islice(reversed(self.columns.get(column, ())), most))
+
+    def _forget(self) -> None:
+        keys, ids = self._held.popleft()
+        self._count -= len(keys)
+        for key in keys:
+            places = self._places.get(key)
+            if places:
+                places.popleft()
+                if not places:
+                    del self._places[key]
+        for id in ids:
+            sights = self.columns.get(id)
+            if sights and len(sights) > 1:
+                sights.popleft()
+
+
+def key_of(value: Json) -> str:
+    """How a value is looked up: a number and its digits as text are the same id to most servers."""
+    return value if isinstance(value, str) else repr(value)
+
+
+def is_indexable(value: Json) -> bool:
+    """A text of some length or a number."""
+    if isinstance(value, str):
+        return 0 < len(value) <= MAX_STRING
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def leaf_of(place: str) -> str:
+    """The last name of a place: `id` of `$.pages[*].id`, `path` of `@path`, `url` of `~url`."""
+    tail = place.rpartition("~")[2] if "~" in place else place
+    return tail.replace("[*]", "").rpartition(".")[2].lstrip("@$").rpartition(":")[2].lower()
+
+
+def _values(event: Event) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
+    for name, value in islice(event.call.arguments.items(), 64):
+        if is_indexable(value):
+            yield f"@{name}", value, ()
+            if isinstance(value, str):
+                for part, piece in _pieces(value):
+                    yield f"@{name}|{part}", piece, ()
+    if event.payload.document is not None:
+        yield from _in_document(event.payload.document)
+    elif (literal := _literal(event.payload.text)) is not None:
+        yield from _in_document(literal)
+    elif event.payload.text:
+        yield from _in_text(event.payload.text[:MAX_INDEXED_TEXT], "")
+
+
+def _literal(text: str) -> Json:
+    """The document that a text is in the notation of Python, as servers written in it often answer; or None."""
+    if len(text) > MAX_LITERAL or text[:1] not in ("{", "["):
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _in_text(text: str, prefix: str) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
+    for number, (place, value) in enumerate(values_in(text)):
+        yield f"{prefix}~{place}", value, (number,)
+
+
+def _in_document(document: Json) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
+    stack: list[tuple[str, tuple[int, ...], Json]] = [("$", (), document)]
+    while stack:
+        path, row, node = stack.pop()
+        if isinstance(node, Mapping):
+            if len(path) < 200:
+                stack.extend(
+                    (f"{path}.{name}", row, inner) for name, inner in reversed(list(islice(node.items(), 200)))
+                )
+        elif isinstance(node, list):
+            if len(row) < MAX_DEPTH:
+                stack.extend((f"{path}[*]", (*row, n), node[n]) for n in reversed(range(min(len(node), MAX_COLUMN))))
+        elif isinstance(node, str):
+            if 0 < len(node) <= MAX_STRING:
+                yield path, node, row
+                for part, piece in _pieces(node):
+                    yield f"{path}|{part}", piece, row
+            if len(node) >= LONG_TEXT or "\n" in node:
+                for place, value, inner in _in_text(node[:MAX_INDEXED_TEXT], path):
+                    yield place, value, (*row, *inner)
+        elif is_indexable(node):
+            yield path, node, row
+
+
+def _pieces(value: str) -> Iterator[tuple[str, str]]:
+    """Parts of a value that are arguments of their own: the folder and the name of a path, the day of a time."""
+    if "/" in value and "\n" not in value:
+        folder, _, name = value.rstrip("/").rpartition("/")
+        if folder and name:
+            yield "folder", folder
+            yield "name", name
+    elif len(value) > 10 and value[4:5] == "-" and value[7:8] == "-" and value[10] in "T ":
+        yield "day", value[:10]

@@ -1,0 +1,255 @@
+"""What value an argument will have: the session's values, each with the probability that learnt counts give it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from paste_mcp.core.keys import parse_strict
+from paste_mcp.core.model import Json
+from paste_mcp.core.prediction.learnt.counts import Counts, Group, Item
+from paste_mcp.core.prediction.learnt.lessons import MOST, RANKS, SIZES, bucket, shape_of
+from paste_mcp.core.prediction.learnt.memory import Memory
+from paste_mcp.core.prediction.learnt.origins import RECENT_SIGHTS, Ordered, Origin, ordered
+from paste_mcp.core.prediction.learnt.sights import ColumnId
+
+OWN_WEIGHT: Final = 2.0
+"""What this session taught counts so many times as much as what others did."""
+MAX_LINKS: Final = 8
+MAX_KNOWN: Final = 60
+"""Origins of one argument that are considered, the most frequent ones."""
+MAX_VALUES: Final = 6
+MAX_OFFERED: Final = 10
+MAX_CONSTANTS: Final = 4
+WIDTHS: Final = (1, 1, 1, 3, 12)
+"""Ranks that share a bucket of `RANKS`, and the probability of the bucket."""
+FEW: Final = 4.0
+"""Below so many observations of an argument, the names of columns count, too."""
+
+_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+
+class Candidate(NamedTuple):
+    """A value for one argument. `link` is the probability of its origin, `probability` that of the value."""
+
+    value: Json
+    probability: float
+    link: float
+    kind: str
+    event: int = -1
+    row: tuple[int, ...] = ()
+    table: str = ""
+    """The list in its result in which the value stood."""
+    support: float = 0.0
+    columns: tuple[ColumnId, ...] = ()
+    fit: float = 0.5
+    """How usual values of this shape are for the argument."""
+
+
+class Learnt:
+    """Counts of all sessions and of this one, read together."""
+
+    def __init__(self, everyone: Counts, memory: Memory) -> None:
+        self._everyone = everyone
+        self._ready: dict[Group, Mapping[Item, float]] = {}
+        self.memory = memory
+
+    def of(self, group: Group, most: int = 1_000) -> Mapping[Item, float]:
+        """The (greatest) counts of a group: everyone's, and this session's own with its weight."""
+        ready = self._ready.get(group)
+        if ready is None:
+            ready = self._everyone.top(group, most)
+            own = self.memory.own.of(group)
+            if own:
+                ready = dict(ready)
+                for item, amount in own.items():
+                    ready[item] = ready.get(item, 0.0) + OWN_WEIGHT * amount
+            self._ready[group] = ready
+        return ready
+
+    def rate(self, group: Group, prior: float, weight: float) -> float:
+        """hits / tries of a group, shrunk towards `prior`."""
+        counts = self.of(group)
+        return (counts.get("hits", 0.0) + weight * prior) / (counts.get("tries", 0.0) + weight)
+
+
+def candidates(learnt: Learnt, slot: tuple[str, str], floor: float) -> list[Candidate]:
+    """Values for an argument that is to have another value than last time, likeliest first, from `floor` on."""
+    memory = learnt.memory
+    types = learnt.of(("fresh", *slot))
+    used = memory.used.get(slot, {})
+    best: dict[tuple[str, Json], Candidate] = {}
+    rest = 1.0
+    for works, support, origin in _links(learnt, slot):
+        if works < floor:
+            break
+        for candidate in _offered(learnt, slot, origin, works, support, used, floor):
+            _keep(best, candidate, types)
+            rest = min(rest, 1.0 - works)
+    constants = learnt.of(("const", *slot), MAX_KNOWN)
+    sessions = constants.get("", 0.0)
+    found = 0
+    for text, amount in sorted(constants.items(), key=lambda item: -item[1]):
+        if not text or amount < 2:
+            continue
+        share = rest * (amount - 1.0) / (sessions + 1.0)
+        if share < floor or found == MAX_CONSTANTS:
+            break
+        found += 1
+        _keep(best, Candidate(parse_strict(str(text)), share, share, "const", support=amount), types)
+    ranked = sorted(best.values(), key=lambda candidate: -candidate.probability)[:MAX_VALUES]
+    mass = sum(candidate.probability for candidate in ranked)
+    if mass > 0.98:
+        ranked = [candidate._replace(probability=candidate.probability * 0.98 / mass) for candidate in ranked]
+    return ranked
+
+
+def _links(learnt: Learnt, slot: tuple[str, str]) -> list[tuple[float, float, Origin]]:
+    """(P(the value is one of the origin's), support, origin) of the origins that could give a value now, best first."""
+    memory = learnt.memory
+    present = learnt.of(("present", *slot))
+    fresh = sum(learnt.of(("fresh", *slot)).values())
+    found: list[tuple[float, float, Origin]] = []
+    known: set[Origin] = set()
+    for (origin, recent), amount in learnt.of(("link", *slot), MAX_KNOWN).items():  # type: ignore[misc]
+        column = origin.more or origin.of
+        if column is None:
+            tries = fresh
+        elif column not in memory.sights.columns or memory.is_recent(origin) != recent:
+            continue
+        else:
+            tries = present.get((column.tool, recent), 0.0)
+        known.add(origin)
+        found.append(((amount + 0.02) / (max(tries, amount) + 1.0), amount, origin))
+    if fresh <= FEW:
+        found += [link for link in _by_name(memory, slot, fresh) if link[2] not in known]
+    found.sort(key=lambda one: (-one[0], -one[1]))
+    return found[:MAX_LINKS]
+
+
+def _by_name(memory: Memory, slot: tuple[str, str], experience: float) -> Iterable[tuple[float, float, Origin]]:
+    """Columns whose name says that they hold this argument, for one that little is known of."""
+    words = words_of(slot[1])
+    whole = "".join(words)
+    server = slot[0].split("\t")[0]
+    for name in dict.fromkeys((slot[1].lower(), whole, words[-1] if words else "")):
+        for column in memory.sights.by_leaf.get(name, ()):
+            if column == ColumnId(slot[0], f"@{slot[1]}"):
+                continue
+            prior = 0.3 if column.place.startswith("@") else 0.25
+            if name not in (slot[1].lower(), whole):
+                context = (column.tool.split("\t")[1] + column.place).lower()
+                if not words[:-1] or words[0].rstrip("s") not in context:
+                    continue
+                prior = 0.2
+            if column.tool.split("\t")[0] != server:
+                prior *= 0.3
+            yield prior * FEW / (FEW + experience), 0.0, Origin("copy", column)
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name in snake or camel case, in lower case."""
+    return [word.lower() for word in _WORDS.findall(name)]
+
+
+def _offered(
+    learnt: Learnt,
+    slot: tuple[str, str],
+    origin: Origin,
+    works: float,
+    support: float,
+    used: Collection[str],
+    floor: float,
+) -> Iterable[Candidate]:
+    memory = learnt.memory
+    if origin.kind == "step":
+        last = memory.last.get(slot[0], {}).get(slot[1])
+        if isinstance(last, int) and not isinstance(last, bool) and isinstance(origin.by, int | float):
+            yield Candidate(last + origin.by, works, works, "step", support=support)
+        return
+    column = origin.more or origin.of
+    assert column is not None
+    offered = ordered(memory.sights.latest(column, RECENT_SIGHTS), used, MOST)
+    size = bucket(sum(one.fresh for one in offered), SIZES)
+    share_of = _Shares(learnt, slot, origin, size)
+    shapes = learnt.of(("shape", *slot))
+    shaped = sum(shapes.values())
+    rows: list[tuple[Ordered, Json, float, float]] = []
+    place = 0
+    for one in offered[:MAX_OFFERED]:
+        which = bucket(place + 1, RANKS) if one.fresh else -1
+        place += one.fresh
+        value = _built(origin, one, memory)
+        if value is not None:
+            rows.append((one, value, share_of(which), (shapes.get(shape_of(value), 0.0) + 0.2) / (shaped + 1.0)))
+    if not rows:
+        return
+    mean = sum(share * fit for _, _, share, fit in rows) / sum(share for _, _, share, _ in rows)
+    best = max(fit for _, _, _, fit in rows)
+    scale = works * best / (mean * (best + 0.05))
+    table = column.place.rpartition("[*]")[0]
+    columns = (column,) if origin.of is None or origin.more is None else (origin.of, origin.more)
+    for one, value, share, fit in rows:
+        probability = min(works, scale * share * fit)
+        if probability >= floor:
+            yield Candidate(value, probability, works, origin.kind, one.event, one.row, table, support, columns, fit)
+
+
+class _Shares:
+    """P(this rank | the value is in the column), from the column's own history, its kind's and a plain prior."""
+
+    def __init__(self, learnt: Learnt, slot: tuple[str, str], origin: Origin, size: int) -> None:
+        column = origin.more or origin.of
+        assert column is not None
+        self._size = size
+        self._own = learnt.of(("rank", *slot, column))
+        self._usual = learnt.of(("ranks", origin.kind, column.place[0]))
+        self._own_total = sum(amount for (s, _), amount in self._own.items() if s == size)  # type: ignore[misc]
+        self._usual_total = sum(amount for (s, _), amount in self._usual.items() if s == size)  # type: ignore[misc]
+        self._ready: dict[int, float] = {}
+
+    def __call__(self, which: int) -> float:
+        share = self._ready.get(which)
+        if share is None:
+            if self._size:
+                plain = {0: 0.5, 1: 0.15, 2: 0.1, 3: 0.1, 4: 0.05, -1: 0.1}[which]
+            else:
+                plain = {0: 0.8, -1: 0.2}.get(which, 0.05)
+            key = (self._size, which)
+            general = (self._usual.get(key, 0.0) + 4.0 * plain) / (self._usual_total + 4.0)
+            share = (self._own.get(key, 0.0) + 2.0 * general) / (self._own_total + 2.0)
+            share = self._ready[which] = share / (WIDTHS[which] if which >= 0 else 2)
+        return share
+
+
+def _built(origin: Origin, one: Ordered, memory: Memory) -> Json:
+    if origin.kind == "copy":
+        return one.value
+    if origin.kind == "frame" and isinstance(origin.by, tuple):
+        return f"{origin.by[0]}{one.value}{origin.by[1]}"
+    if origin.of is None:
+        return None
+    folders = memory.sights.latest(origin.of, 1)
+    if not folders:
+        return None
+    return f"{str(folders[0].values[0]).rstrip('/')}/{one.value}"
+
+
+def _typed(value: Json, types: Mapping[Item, float]) -> Json:
+    """The value in the type that this argument usually has: servers list ids as numbers and take them as text."""
+    if isinstance(value, int) and not isinstance(value, bool) and types.get("str", 0) > types.get("int", 0):
+        return str(value)
+    if isinstance(value, str) and types.get("int", 0) > types.get("str", 0) and value.isascii() and value.isdecimal():
+        return int(value) if len(value) < 16 else value
+    return value
+
+
+def _keep(best: dict[tuple[str, Json], Candidate], candidate: Candidate, types: Mapping[Item, float]) -> None:
+    value = _typed(candidate.value, types)
+    if value is not candidate.value:
+        candidate = candidate._replace(value=value)
+    key = (type(value).__name__, value if isinstance(value, str | int | float) else repr(value))
+    held = best.get(key)
+    if held is None or candidate.probability > held.probability:
+        best[key] = candidate
