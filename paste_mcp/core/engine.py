@@ -58,6 +58,7 @@ class Miss:
     """Forward the call."""
 
 
+_MISS = Miss()
 Answer: TypeAlias = Hit | Join | Promote | Miss
 
 
@@ -182,10 +183,10 @@ class Engine:
         known = self._tools.get((call.server, call.tool))
         read = plain and known is not None and known.read
         # A write makes guesses stale when it starts and again when it ends: its effect may come at any time between.
-        cancels = [] if read else self._drop(self._speculations, now)
+        cancels = [] if read else self._drop_all(now)
         key = self._key(call) if plain else None
         self._count_shadow(key, now, seems_read=plain and known is not None and known.looks_read)
-        answer = self._answer(key, now) if key is not None else Miss()
+        answer = self._answer(key, now) if key is not None else _MISS
         demand = Demand(call, key, self._turn, now, read, answer)
         self._outstanding.add(demand)
         self._budget.demand_began()
@@ -216,6 +217,11 @@ class Engine:
         self._events += 1
         del self._history[:-MAX_EVENTS]
         self.values.add(event)
+
+    def overlook(self) -> None:
+        """One call that has returned will never be observed: they come faster than can be learnt from."""
+        self._unobserved -= 1
+        self.ledger.overlooked += 1
 
     def abandoned(self, demand: Demand, now: float) -> list[Cancel]:
         """The agent cancelled the call, or the server never answered it."""
@@ -299,7 +305,7 @@ class Engine:
             self._predictor.hit(foreseen)
         speculation = self._speculations.find(key)
         if speculation is None:
-            return Miss()
+            return _MISS
         match self._speculations.move(speculation, Cause.DEMAND, now):
             case State.HIT:
                 self._budget.useful()
@@ -361,6 +367,8 @@ class Engine:
 
     def _count_shadow(self, key: CallKey | None, now: float, *, seems_read: bool) -> None:
         """What trusting the hints would have brought, by the same rules of freshness and single use."""
+        if not self._shadow:
+            return
         seen = self._shadow.pop(key, None) if key is not None else None
         if key is not None and seen is not None:
             self.ledger.shadow_hits += 1
@@ -370,10 +378,14 @@ class Engine:
 
     def _expire(self, now: float) -> None:
         ttl_s = self._budget.limits.ttl_s
-        self._speculations.expire(ttl_s, now)
-        self._shadow = {key: since for key, since in self._shadow.items() if now - since <= ttl_s}
+        if self._speculations:
+            self._speculations.expire(ttl_s, now)
+        if self._shadow:
+            self._shadow = {key: since for key, since in self._shadow.items() if now - since <= ttl_s}
 
     def _yield_server(self, server: str, now: float) -> list[Cancel]:
+        if not self._executing:
+            return []
         running = [s for s in self._speculations if s.key.server == server and s.state is State.RUNNING]
         return self._cancelled(self._speculations.sweep(Cause.PREEMPT, now, running))
 
@@ -385,7 +397,10 @@ class Engine:
         self._budget.demand_ended()
         if not self._outstanding:
             self._idle_since = now
-        return [] if demand.read else self._drop(self._speculations, now)
+        return [] if demand.read else self._drop_all(now)
+
+    def _drop_all(self, now: float) -> list[Cancel]:
+        return self._drop(self._speculations, now) if self._speculations else []
 
     def _drop(self, among: Iterable[Speculation], now: float) -> list[Cancel]:
         return self._cancelled(self._speculations.sweep(Cause.WRITE, now, list(among)))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from paste_mcp.core.model import Json, ToolCall
 
 MAX_DEPTH = 128
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
 
 
 class Unkeyable(ValueError):
@@ -43,7 +44,7 @@ def canonical(value: Json) -> bytes:
     """
     try:
         _check_depth(value, MAX_DEPTH)
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True).encode()
+        return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         if isinstance(error, Unkeyable):
             raise
@@ -53,7 +54,7 @@ def canonical(value: Json) -> bytes:
 def parse_strict(text: str | bytes) -> Json:
     """The one reading of a JSON text. Raises `Unkeyable` where there is none: duplicate names, NaN, or not JSON."""
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
     except RecursionError:
         raise Unkeyable("nested too deeply") from None
     except Unkeyable:
@@ -73,9 +74,14 @@ def _refuse(name: str) -> Any:
     raise Unkeyable(f"{name} is not JSON")
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
+
+
 def _check_depth(value: Json, left: int) -> None:
     if left == 0:
         raise Unkeyable("nested too deeply")
+    if value is None or isinstance(value, str | int | float):
+        return
     if isinstance(value, Mapping):
         for name, inner in value.items():
             # json.dumps would fold the keys 1, True and "1" into one text.

@@ -38,7 +38,11 @@ class PatternFileError(ValueError):
 
 def load_patterns(path: Path, users_own: bool) -> list[Pattern]:
     """The patterns of one file, in order. Raises `PatternFileError`, also where the file cannot be read."""
-    text = _read(path)
+    return parse_patterns(read_text(path), path, users_own)
+
+
+def parse_patterns(text: str, path: Path, users_own: bool) -> list[Pattern]:
+    """The patterns that a file with this text has. Raises `PatternFileError`."""
     yaml = YAML(typ="safe", pure=True)
     try:
         root = yaml.compose(text)
@@ -66,7 +70,8 @@ def default_patterns() -> list[Pattern]:
     return load_patterns(data_path("patterns.yaml"), users_own=False)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a pattern file, whatever it says. Raises `PatternFileError`."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE + 1)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pattern_makers import pool_data, written
 
 from paste_mcp.core.patterns import language, reader
-from paste_mcp.core.patterns.language import Pattern, PatternError, parse_pool
+from paste_mcp.core.patterns.language import Pattern, PatternError, Support, parse_pool
 from paste_mcp.core.patterns.paths import Span
-from paste_mcp.core.patterns.sources import ByPath, Const, OfCall, Sibling
+from paste_mcp.core.patterns.sources import ByPath, ByPlace, Const, OfCall, Piece, Sibling
 
 URL = {"result": -1, "path": "$.results[*].url", "pick": {1: 0.38, 2: 0.20, 3: 0.11}}
 
@@ -60,6 +60,34 @@ def test_defaults_are_any_server_ok_status_same_server_and_the_first_rank():
     assert found.target.server is None and found.pick == ((1, 1.0),) and found.arguments == ()
 
 
+def test_a_learnt_pattern_carries_its_id_and_what_it_rests_on():
+    found = parsed(id="learnt:s/a > s/b", evidence={"seen": 41, "hit": 30.5})
+    assert (found.id, found.evidence) == ("learnt:s/a > s/b", Support(41, 30.5))
+    assert (parsed().id, parsed().evidence) == ("", None)
+
+
+def test_an_earlier_call_outside_the_context_is_named_by_its_signature():
+    found = parsed(arguments={"a": {"argument": {"tool": "list_*"}}, "b": {"result": {"server": "s", "tool": "t"},
+                                                                          "path": "$.x"}})  # fmt: skip
+    (_, a), (_, b) = found.arguments
+    assert (a.back.server.text, a.back.tool.text, a.back.status) == ("*", "list_*", "ok")
+    assert (b.back.server.text, b.back.tool.text) == ("s", "t")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"result": -1, "extract": "urls"}, ByPlace(-1, "urls")),
+        ({"result": -1, "extract": "label: Order ID "}, ByPlace(-1, "label:order id")),
+        ({"result": -1, "path": "$.text", "extract": "cell:2"}, ByPlace(-1, "cell:2", (("text",),))),
+        ({"result": -1, "path": "$.a", "part": "name"}, Piece(ByPath(-1, (("a",),)), "name")),
+        ({"argument": -1, "part": "folder"}, Piece(OfCall(-1, "url"), "folder")),
+    ],
+)
+def test_places_in_text_and_pieces_of_values_are_sources(source, expected):
+    assert parsed(arguments={"url": source}).arguments == (("url", expected),)
+
+
 @pytest.mark.parametrize("value", ["text", 5, 0.5, True, None])
 def test_a_bare_scalar_is_a_constant(value):
     assert parsed(arguments={"a": value}).arguments == (("a", Const(value)),)
@@ -105,14 +133,14 @@ def test_equal_paths_share_one_compiled_form():
         ({"version": True, "patterns": []}, "version: version true is not known; write `version: 1`"),
         ({"version": 1, "patterns": {}}, "patterns: {} is not a list; begin each pattern with `- name:`"),
         ({"version": 1, "pattern": []}, 'the file: a pattern file has no "pattern"; did you mean "patterns"?'),
-        ({"version": 1, "patterns": ["x"]}, 'patterns[0]: a pattern is a mapping, not "x"; write it with name, why, '
-         "enabled, context, target, arguments, probability"),
+        ({"version": 1, "patterns": ["x"]}, 'patterns[0]: a pattern is a mapping, not "x"; write it with name, id, '
+         "why, enabled, context, target, arguments, probability, evidence"),
         ({"version": 1, "patterns": [{}]}, 'patterns[0]: a pattern lacks "name"; add `name:`'),
         ({"version": 1, "patterns": [{"name": "x"}]}, 'patterns[0] (x): a pattern lacks "context"; add `context:`'),
         (pool_data(written(), written()),
          'patterns[1] (p).name: "p" is the name of an earlier pattern; give each its own name'),
         (pool_data(written(), written(name="")),
-         'patterns[1].name: "" is no name; write 1 to 200 printable characters'),
+         'patterns[1].name: "" is no name; write 1 to 800 printable characters'),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_with_its_place(data, message):
@@ -144,6 +172,12 @@ def test_a_wrong_file_is_refused_with_its_place(data, message):
          ".target.tool: {thing} is captured nowhere; capture it in a context tool's name"),
         ({"target": {"tool": "same", "server": "x"}},
          ".target.server: the same tool is the same server's; remove `server:`, or name the tool"),
+        ({"id": ""}, '.id: "" is no name; write 1 to 800 printable characters'),
+        ({"evidence": 5}, ".evidence: evidence is a mapping, not 5; write it with seen, hit"),
+        ({"evidence": {"seen": 5}}, '.evidence: evidence lacks "hit"; add `hit:`'),
+        ({"evidence": {"seen": 5, "hit": -1}}, ".evidence.hit: -1 is no count; write a number from 0"),
+        ({"evidence": {"seen": float("inf"), "hit": 1}}, ".evidence.seen: Infinity is no count; write a number from 0"),
+        ({"evidence": {"seen": 5, "hit": 6}}, ".evidence.hit: 6 of 5; hits are among what was seen"),
         ({"probability": 0}, ".probability: 0 is no probability; write a number above 0, up to 1"),
         ({"probability": 1.01}, ".probability: 1.01 is no probability; write a number above 0, up to 1"),
         ({"probability": True}, ".probability: true is no probability; write a number above 0, up to 1"),
@@ -179,7 +213,7 @@ def test_a_wrong_pattern_is_refused_with_its_place(parts, message):
         ({"reslt": -1}, 'url: "reslt" is no kind of source; did you mean "result"?'),
         ({"result": -1},
          "url: a result source names one of path, lines and extract; add one, or remove the others"),
-        ({"result": -1, "path": "$.a", "extract": "urls"},
+        ({"result": -1, "lines": "{a}", "extract": "urls"},
          "url: a result source names one of path, lines and extract; add one, or remove the others"),
         ({"result": -2, "path": "$.a"}, "url.result: -2 is outside the context; count back from its end: only -1"),
         ({"result": 0, "path": "$.a"}, "url.result: 0 is outside the context; count back from its end: only -1"),
@@ -198,8 +232,21 @@ def test_a_wrong_pattern_is_refused_with_its_place(parts, message):
         ({"result": -1, "lines": "{path}:{b}", "take": "pth"},
          'url.take: "pth" is no field of the template; did you mean "path"?'),
         ({"result": -1, "extract": "url"}, 'url.extract: "url" cannot be extracted; did you mean "urls"?'),
+        ({"result": -1, "extract": "label:"}, 'url.extract: "label:" cannot be extracted; did you mean "label:..."?'),
+        ({"result": -1, "extract": "cell:one"}, 'url.extract: "cell:one" cannot be extracted; '
+         'did you mean "cell:..."?'),
+        ({"result": -1, "extract": 5}, "url.extract: 5 cannot be extracted; use one of urls, paths, ids, line, item, "
+         "quoted, label:..., rest:..., tag:..., cell:..."),
+        ({"result": -1, "path": "$.a", "part": "nam"}, 'url.part: "nam" is no part; did you mean "name"?'),
+        ({"argument": -1, "part": ["name"]}, 'url.part: ["name"] is no part; use one of folder, name, day'),
+        ({"result": {"server": "a"}, "path": "$.a"}, 'url.result: an earlier call lacks "tool"; add `tool:`'),
+        ({"argument": {"tool": "get_{x}"}},
+         "url.argument.tool: an earlier call's tool holds no captures; use * for any run of signs"),
+        ({"argument": {"tool": "a", "status": "eror"}},
+         'url.argument.status: "eror" is no status; did you mean "error"?'),
         ({"argument": -1, "name": 5}, "url.name: 5 is not an argument's name; put the name in quotes"),
-        ({"argument": -1, "pick": {1: 1}}, 'url: an argument source has no "pick"; use one of argument, name, default'),
+        ({"argument": -1, "pick": {1: 1}},
+         'url: an argument source has no "pick"; use one of argument, name, default, part'),
         ({"const": {1, 2}}, "url.const: the constant is not a JSON value; put dates and the like in quotes"),
         ({"const": "x" * 5000}, "url.const: the constant is longer than 4096 bytes; shorten it"),
         ({"join": ["a"]}, "url.join: join takes a list of sources; write 2 to 8 of them"),
@@ -209,6 +256,8 @@ def test_a_wrong_pattern_is_refused_with_its_place(parts, message):
         ({"join": ["a", {"next": {"argument": -1}}]},
          "url.join[1]: next stands inside another source; put it outermost: it yields whole arguments"),
         ({"next": {"const": 1}},
+         "url.next: next needs a list to walk; give it a result source, or {argument: -1} for siblings"),
+        ({"next": {"argument": -1, "part": "name"}},
          "url.next: next needs a list to walk; give it a result source, or {argument: -1} for siblings"),
         ({"successor": {"argument": -1}, "by": "x"},
          'url.by: "x" is not a number; write how much to count on, such as 1'),
@@ -289,7 +338,8 @@ def test_reading_does_not_change_the_data():
 
 WORDS = st.sampled_from(
     "version patterns name why enabled context target arguments probability server tool status result path lines "
-    "extract take pick argument const join with next successor by template values same * ? $.a $..a {a} urls ok".split()
+    "extract take pick argument const join with next successor by template values same * ? $.a $..a {a} urls ok "
+    "part name folder label:x cell:0 id evidence seen hit".split()
 )
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | WORDS | st.text(max_size=5) | st.dates()
 ANYTHING = st.recursive(
@@ -307,7 +357,9 @@ def test_any_data_gives_patterns_or_a_pattern_error(data):
 
 
 @given(
-    st.dictionaries(st.sampled_from("result path lines extract take pick argument name join next".split()), ANYTHING)
+    st.dictionaries(
+        st.sampled_from("result path lines extract take part pick argument name join next".split()), ANYTHING
+    )
 )
 def test_any_source_gives_a_pattern_or_a_pattern_error(source):
     try:

@@ -1,7 +1,7 @@
 """A pool finds patterns by the last thing that happened, and knows which of two patterns is in force."""
 
 import pytest
-from pattern_makers import event, pool_data, written
+from pattern_makers import event, pattern, pool_data, written
 
 from paste_mcp.core.patterns import pool as pool_module
 from paste_mcp.core.patterns.language import parse_pool
@@ -83,3 +83,12 @@ def test_ready_signatures_are_forgotten_before_they_grow_without_end(monkeypatch
     for number in range(5):
         assert after(made, f"tool{number}") == ["a"]
         assert len(made._ready) <= 2
+
+
+def test_what_the_user_turned_off_by_its_id_is_off_under_every_name():
+    learnt = [pattern(name=name, id="learnt:a > b", context=[name]) for name in ("one", "two")]
+    (off,) = parse_pool(pool_data({"name": "learnt:a > b", "enabled": False}), users_own=True)
+    pool = Pool([*learnt, off])
+    assert pool.patterns == () and pool.disabled == {"learnt:a > b"}
+    (not_hers,) = parse_pool(pool_data({"name": "learnt:a > b", "enabled": False}), users_own=False)
+    assert Pool([*learnt, not_hers]).patterns == tuple(learnt)

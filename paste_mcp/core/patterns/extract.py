@@ -6,22 +6,28 @@ a server returns, its work is bounded by the constants below, and it never raise
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 from typing import Final, Literal, TypeAlias
 
-from paste_mcp.core.keys import Unkeyable, parse_strict
+from paste_mcp.core.keys import Unkeyable, canonical, parse_strict
 from paste_mcp.core.model import Event, Json, Payload, Status
 from paste_mcp.core.patterns import typed
+from paste_mcp.core.patterns.places import ReadTexts
 from paste_mcp.core.patterns.used import UsedValues
 
 MAX_TEXT: Final = 256 * 1024
 """Characters of a result's text that are kept; longer texts are cut."""
 MAX_NODES: Final = 50_000
 """Values in one structured result; a larger one is not kept (its payload is marked as cut)."""
+MAX_LITERAL: Final = 16 * 1024
+"""Characters of a text that is read as a Python literal."""
 MAX_SHORT_TEXT: Final = 4_096
 """Characters of a text that `status_of` parses to see whether it says "nothing found"."""
 MAX_DEPTH: Final = 32
@@ -33,13 +39,17 @@ MAX_INDEXED_TEXT: Final = 64 * 1024
 """Characters of a result's text that the index reads."""
 MAX_INDEXED_VALUE: Final = 512
 """Characters of a string that may be looked up later."""
+MAX_UNREAD: Final = 256
+"""Events that may wait to be read by the index; of more, only the latest are."""
 MAX_PLACES: Final = 64
 """Places that one look-up reports."""
 
 Steps: TypeAlias = tuple[str | int, ...]
 Source: TypeAlias = Literal["argument", "document", "line", "url", "id"]
 
-_JSON_TEXT: Final = re.compile(r"\s*[\[{]\s*[\"\[{\]}\d-]")
+_BLANKS: Final = " \t\r\n"
+_JSON_STARTS: Final = frozenset('{["-0123456789tfn')
+_JSON_TEXT: Final = re.compile(r"\s*[\[{]\s*[\"'\[{\]}\d-]")
 
 
 def payload_of(result: Mapping[str, Json]) -> Payload:
@@ -47,7 +57,7 @@ def payload_of(result: Mapping[str, Json]) -> Payload:
 
     One more level is unwrapped where a server puts JSON into a string: `{"result": "[...]"}` and a text that is a JSON
     string of JSON both give the inner document. Several text blocks that are each a JSON object give their list, as
-    servers that send one block per item mean it.
+    servers that send one block per item mean it. Servers written in Python often answer with the `repr` of a document.
     """
     blocks, cut = _texts(result.get("content"))
     text = "\n".join(blocks)
@@ -106,20 +116,34 @@ class ValueIndex:
     """Where each value of one session has been seen, in arguments and results, the most recent first.
 
     Fed event by event. Only strings of 1 to 512 characters and integers are indexed: other values are too common or
-    too long to say where an argument came from. Holds at most `MAX_INDEXED` entries and forgets the oldest.
+    too long to say where an argument came from. Holds at most `MAX_INDEXED` entries and forgets the oldest. What else
+    a session remembers of its values goes with it.
     """
 
     def __init__(self) -> None:
         self._places: dict[str | int, deque[Place]] = {}
         self._order: deque[str | int] = deque()
+        self._unread: deque[Event] = deque(maxlen=MAX_UNREAD)
         self.used = UsedValues()
+        self.texts = ReadTexts()
 
     def __len__(self) -> int:
+        self._read_all()
         return len(self._order)
 
     def add(self, event: Event) -> None:
-        """Take in what `event` sent and what it brought back. Events come in the order of their index."""
+        """Take in what `event` sent and what it brought back. Events come in the order of their index.
+
+        Values are read out when somebody asks: calls that come faster than anything is foreseen cost nothing here.
+        """
         self.used.add(event)
+        self._unread.append(event)
+
+    def _read_all(self) -> None:
+        while self._unread:
+            self._read(self._unread.popleft())
+
+    def _read(self, event: Event) -> None:
         for value, place in islice(_entries(event), MAX_INDEXED_PER_EVENT):
             self._places.setdefault(value, deque()).append(place)
             self._order.append(value)
@@ -134,9 +158,10 @@ class ValueIndex:
         """Where `value` was seen: latest event first, within one event in order of occurrence; at most `MAX_PLACES`."""
         if not _is_indexable(value):
             return []
+        self._read_all()
         recent = list(islice(reversed(self._places.get(value, ())), MAX_PLACES))
         recent.reverse()
-        return sorted(recent, key=lambda place: -place.event)
+        return sorted(recent, key=attrgetter("event"), reverse=True)
 
 
 def _texts(content: Json) -> tuple[list[str], bool]:
@@ -171,6 +196,8 @@ def _document_of(text: str, blocks: list[str]) -> Json | None:
     if document is None and len(blocks) > 1 and all(block.lstrip()[:1] == "{" for block in blocks):
         items = [_parsed(block, instead=None) for block in blocks]
         document = None if None in items else items
+    if document is None:
+        document = _python_literal(text)
     document = _json_in_string(document, instead=document)
     return None if _is_larger_than(document, MAX_NODES) else document
 
@@ -188,12 +215,34 @@ def _json_in_string(value: Json, *, instead: Json) -> Json:
 
 
 def _parsed(text: str, *, instead: Json) -> Json:
-    if not text:
+    if not text or text.lstrip(_BLANKS)[:1] not in _JSON_STARTS:
         return instead
     try:
         return parse_strict(text)
     except Unkeyable:
         return instead
+
+
+def _python_literal(text: str) -> Json:
+    """The JSON value that a text is in the notation of Python, or None."""
+    if len(text) > MAX_LITERAL or text[:1] not in ("{", "["):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escape sequences that Python does not know
+            tree = ast.parse(text, mode="eval")
+        if any(_repeats_a_name(node) for node in ast.walk(tree) if isinstance(node, ast.Dict)):
+            return None
+        value = ast.literal_eval(tree)
+        canonical(value)
+    except (Unkeyable, ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    return value
+
+
+def _repeats_a_name(written: ast.Dict) -> bool:
+    names = [name.value for name in written.keys if isinstance(name, ast.Constant)]
+    return len(set(names)) < len(names)
 
 
 def _is_larger_than(document: Json, limit: int) -> bool:

@@ -6,17 +6,18 @@ the exact place. This module must not know files, nor how patterns are found and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final
 
-from paste_mcp.core.model import Status
-from paste_mcp.core.patterns.globs import Glob, GlobError, compile_glob, holes
-from paste_mcp.core.patterns.problems import PatternError, Spot, members, shown, suggestion
+from paste_mcp.core.patterns.elements import Element, read_element, read_glob
+from paste_mcp.core.patterns.globs import Glob, holes
+from paste_mcp.core.patterns.problems import PatternError, Spot, members, shown
 from paste_mcp.core.patterns.reader import Picks, SourceReader, is_probability
 from paste_mcp.core.patterns.sources import Sibling, Source
 
-__all__ = ["SAME", "Element", "Pattern", "PatternError", "Target", "parse_pool"]
+__all__ = ["SAME", "Element", "Pattern", "PatternError", "Support", "Target", "parse_pool"]
 
 VERSION: Final = 1
 SAME: Final = "same"
@@ -30,19 +31,8 @@ MAX_PATTERNS: Final = 200_000
 """Patterns in one pool file (a learnt pool may be large)."""
 MAX_CONTEXT: Final = 8
 MAX_ARGUMENTS: Final = 32
-MAX_PATTERN_NAME: Final = 200
-
-Outcome: TypeAlias = Status | Literal["any"]
-OUTCOMES: Final = (*get_args(Status), "any")
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One signature of the context: server alias and tool, as globs, and how the call ended."""
-
-    server: Glob
-    tool: Glob
-    status: Outcome = "ok"
+MAX_PATTERN_NAME: Final = 800
+"""Characters; a learnt pattern is named by the aliases and tools of its context and target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +44,20 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """What a learnt pattern rests on: how often its context was seen, and how often the target came next."""
+
+    seen: float
+    hit: float
+
+
+@dataclass(frozen=True, slots=True)
 class Pattern:
     """What tends to follow what, and where each argument comes from.
 
     `rest` and `whichever` are the context elements whose call gives the arguments not named, and in which one argument
     moves on to its sibling. `pick` gives ranks and P(rank | target); `probability` is P(target | context).
+    `id` says what a learnt pattern is about; several may share one, and turning the id off turns off all of them.
     """
 
     name: str
@@ -72,6 +71,8 @@ class Pattern:
     why: str = ""
     enabled: bool = True
     users_own: bool = False
+    id: str = ""
+    evidence: Support | None = None
 
 
 def parse_pool(data: Any, users_own: bool) -> list[Pattern]:
@@ -105,11 +106,12 @@ def _label(entry: Any) -> str:
 
 
 def _pattern(entry: Any, spot: Spot, users_own: bool) -> Pattern:
-    known = ("name", "why", "enabled", "context", "target", "arguments", "probability")
+    known = ("name", "id", "why", "enabled", "context", "target", "arguments", "probability", "evidence")
     members(entry, spot, known=known, required=("name",), what="a pattern")
     name, why, enabled = entry["name"], entry.get("why"), entry.get("enabled", True)
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_PATTERN_NAME or not name.isprintable():
-        raise spot.at("name").error(f"{shown(name)} is no name", f"write 1 to {MAX_PATTERN_NAME} printable characters")
+    _check_name(name, spot.at("name"))
+    if "id" in entry:
+        _check_name(entry["id"], spot.at("id"))
     if why is not None and not isinstance(why, str):
         raise spot.at("why").error(f"{shown(why)} is not a text", "put it in quotes")
     if not isinstance(enabled, bool):
@@ -124,6 +126,7 @@ def _pattern(entry: Any, spot: Spot, users_own: bool) -> Pattern:
     if not is_probability(entry["probability"]):
         problem = f"{shown(entry['probability'])} is no probability"
         raise spot.at("probability").error(problem, "write a number above 0, up to 1")
+    evidence = _evidence(entry["evidence"], spot.at("evidence")) if "evidence" in entry else None
     arguments = _Arguments(len(context), captures, target)
     arguments.read(entry.get("arguments", {}), spot.at("arguments"))
     return Pattern(
@@ -138,47 +141,43 @@ def _pattern(entry: Any, spot: Spot, users_own: bool) -> Pattern:
         why=why or "",
         enabled=enabled,
         users_own=users_own,
+        id=entry.get("id", ""),
+        evidence=evidence,
     )
+
+
+def _check_name(name: Any, spot: Spot) -> None:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_PATTERN_NAME or not name.isprintable():
+        raise spot.error(f"{shown(name)} is no name", f"write 1 to {MAX_PATTERN_NAME} printable characters")
+
+
+def _evidence(data: Any, spot: Spot) -> Support:
+    members(data, spot, known=("seen", "hit"), required=("seen", "hit"), what="evidence")
+    for name, value in data.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+            raise spot.at(name).error(f"{shown(value)} is no count", "write a number from 0")
+    if data["hit"] > data["seen"]:
+        raise spot.at("hit").error(f"{shown(data['hit'])} of {shown(data['seen'])}", "hits are among what was seen")
+    return Support(float(data["seen"]), float(data["hit"]))
 
 
 def _context(data: Any, spot: Spot) -> tuple[Element, ...]:
     if not isinstance(data, list) or not 0 < len(data) <= MAX_CONTEXT:
         raise spot.error("the context is a list of past calls, oldest first", f"write 1 to {MAX_CONTEXT} of them")
-    return tuple(_element(entry, spot.at(number)) for number, entry in enumerate(data))
-
-
-def _element(entry: Any, spot: Spot) -> Element:
-    members(entry, spot, known=("server", "tool", "status"), required=("tool",), what="a context element")
-    status = entry.get("status", "ok")
-    if not isinstance(status, str) or status not in OUTCOMES:
-        raise spot.at("status").error(f"{shown(status)} is no status", suggestion(status, OUTCOMES))
-    server = _glob(entry.get("server", "*"), spot.at("server"))
-    if server.captures:
-        raise spot.at("server").error("a server's alias holds no captures", "use * for any server")
-    outcome = next(outcome for outcome in OUTCOMES if outcome == status)
-    return Element(server, _glob(entry["tool"], spot.at("tool")), outcome)
+    return tuple(read_element(entry, spot.at(number), "a context element") for number, entry in enumerate(data))
 
 
 def _target(data: Any, spot: Spot, captures: frozenset[str]) -> Target:
     members(data, spot, known=("server", "tool"), required=("tool",), what="a target")
     server = data.get("server", SAME)
-    known_server = None if server == SAME else _glob(server, spot.at("server"))
+    known_server = None if server == SAME else read_glob(server, spot.at("server"))
     if known_server is not None and known_server.captures:
         raise spot.at("server").error("a server's alias holds no captures", "use a name or *")
-    tool = _glob(data["tool"], spot.at("tool")).text
+    tool = read_glob(data["tool"], spot.at("tool")).text
     _check_captures(tool, captures, spot.at("tool"))
     if tool == SAME and known_server is not None:
         raise spot.at("server").error("the same tool is the same server's", "remove `server:`, or name the tool")
     return Target(known_server, tool)
-
-
-def _glob(text: Any, spot: Spot) -> Glob:
-    if not isinstance(text, str):
-        raise spot.error(f"{shown(text)} is not a text", "put it in quotes")
-    try:
-        return compile_glob(text)
-    except GlobError as error:
-        raise spot.error(f"{shown(text)}: {error.problem}", error.remedy) from None
 
 
 def _check_captures(text: str, captures: frozenset[str], spot: Spot) -> None:
@@ -227,7 +226,7 @@ class _Arguments:
     def _rest(self, data: Any, spot: Spot, reader: SourceReader) -> int:
         if not isinstance(data, Mapping) or set(data) != {"argument"}:
             raise spot.error('"*" copies the arguments of an earlier call', "write {argument: -1}")
-        return reader.back(data, "argument", spot)
+        return reader.index(data, "argument", spot)
 
     def _whichever(self, data: Any, spot: Spot, reader: SourceReader, *, alone: bool) -> int:
         if not self._repeats:

@@ -77,6 +77,18 @@ def compile_template(text: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def template_text(parts: tuple[Part, ...]) -> str:
+    """The template as `compile_template` reads it."""
+    return "".join(
+        part.replace("{", "{{").replace("}", "}}")
+        if isinstance(part, str)
+        else f"{{{part.name}:{part.kind}}}"
+        if part.kind
+        else f"{{{part.name}}}"
+        for part in parts
+    )
+
+
 def fields_of(parts: list[Part] | tuple[Part, ...]) -> list[str]:
     """The names of the fields, in order."""
     return [part.name for part in parts if isinstance(part, Field)]

@@ -9,25 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from paste_mcp.core.keys import Unkeyable, canonical
 from paste_mcp.core.model import Event, Ingredient, Json, Tool
-from paste_mcp.core.patterns import lines, typed
-from paste_mcp.core.patterns.columns import Column, finest, is_small, is_usable, rows_of, single
+from paste_mcp.core.patterns import lines
+from paste_mcp.core.patterns.columns import Column, Table, finest, is_small, is_usable, rows_of, single
 from paste_mcp.core.patterns.globs import fill
 from paste_mcp.core.patterns.language import Pattern
 from paste_mcp.core.patterns.past import CHARS_PER_UNIT, Past
-from paste_mcp.core.patterns.paths import Span, walk
+from paste_mcp.core.patterns.paths import MAX_MATCHES, Key, Span, Step, walk
+from paste_mcp.core.patterns.pieces import piece_of
 from paste_mcp.core.patterns.siblings import siblings, unused
 from paste_mcp.core.patterns.sources import (
-    ByKind,
     ByLines,
     ByPath,
+    ByPlace,
     Const,
     Join,
     Next,
     OfCall,
+    Piece,
     Sibling,
     Source,
     Successor,
@@ -148,14 +151,9 @@ class _Binding:
     def column(self, source: Source, argument: str) -> Column | None:
         """The values of one source for the target's `argument`; None where there are none."""
         match source:
-            case ByPath():
-                return self._by_path(source)
-            case ByLines():
-                return self._by_lines(source)
-            case ByKind():
-                return self._by_kind(source)
-            case OfCall():
-                return self._of_call(source)
+            case ByPath(back) | ByLines(back) | ByPlace(back) | OfCall(back) | Sibling(back):
+                event = self.matched[back] if isinstance(back, int) else self.past.latest(back)
+                return _default_of(source) if event is None else self._of_event(source, event, argument)
             case Const(value):
                 return single(value, CONST)
             case Join(parts, separator):
@@ -170,34 +168,46 @@ class _Binding:
                 return composed and Column(composed.rows, composed.table, composed.ingredients | CONST, True)
             case Successor(of, by):
                 return self._combined((of, by), argument, lambda row: _counted_on(row[0], row[1]))
+            case Piece(of, piece):
+                return self._combined((of,), argument, lambda row: piece_of(row[0], piece))
             case Next(of):
                 inner = self.column(of, argument)
                 return inner and unused(inner, self._used(argument))
-            case Sibling(back, name):
-                return self._siblings(self.matched[back], fill(name, self.captures), argument)
 
-    def _by_path(self, source: ByPath) -> Column | None:
-        event = self.matched[source.back]
+    def _of_event(
+        self, source: ByPath | ByLines | ByPlace | OfCall | Sibling, event: Event, argument: str
+    ) -> Column | None:
+        match source:
+            case ByPath():
+                return self._by_path(source, event)
+            case ByLines():
+                return self._by_lines(source, event)
+            case ByPlace():
+                return self._by_place(source, event)
+            case OfCall():
+                return self._of_call(source, event)
+            case Sibling():
+                return self._siblings(event, fill(source.name, self.captures), argument)
+
+    def _by_path(self, source: ByPath, event: Event) -> Column | None:
         for steps in source.paths:
-            found = self.past.once(
-                ("path", event.index, steps),
-                lambda steps=steps: tuple(  # type: ignore[misc]  # bound now: the loop goes on
-                    row for row in walk(steps, event.payload.document, self.past.budget) if is_usable(row[1])
-                ),
-            )
+            found = self._walked(event, steps)
             if found:
-                listed = [number for number, step in enumerate(steps) if isinstance(step, Span)]
-                table = ("document", event.index, *steps[: listed[-1] + 1]) if listed else ()
-                return Column(found, table, _returned(event))
+                return Column(found, _table(event, steps), _returned(event))
         return None
 
-    def _by_lines(self, source: ByLines) -> Column | None:
-        event = self.matched[source.back]
+    def _walked(self, event: Event, steps: tuple[Step, ...]) -> tuple[tuple[Key, Json], ...]:
+        return self.past.once(
+            ("path", event.index, steps),
+            lambda: tuple(row for row in walk(steps, event.payload.document, self.past.budget) if is_usable(row[1])),
+        )
+
+    def _by_lines(self, source: ByLines, event: Event) -> Column | None:
         for template in source.templates:
             read = self.past.once(
                 ("lines", event.index, template),
                 lambda template=template: (  # type: ignore[misc]  # bound now: the loop goes on
-                    list(lines.read_lines(template, event.payload.text)) if self._affords(event) else []
+                    list(lines.read_lines(template, event.payload.text)) if self._affords(event.payload.text) else []
                 ),
             )
             if read:
@@ -205,22 +215,32 @@ class _Binding:
                 return Column(rows, ("lines", event.index), _returned(event), composed=True)
         return None
 
-    def _by_kind(self, source: ByKind) -> Column | None:
-        event = self.matched[source.back]
-        values = self.past.once(
-            ("kind", event.index, source.kind),
-            lambda: typed.EXTRACTORS[source.kind](event.payload.text) if self._affords(event) else [],
+    def _by_place(self, source: ByPlace, event: Event) -> Column | None:
+        texts: tuple[tuple[Key, Json], ...] = (((), event.payload.text),)
+        table: Table = ("text", event.index)
+        for steps in source.paths:
+            texts, table = self._walked(event, steps), _table(event, steps)
+            if texts:
+                break
+        found = (
+            ((*key, number), value)
+            for key, text in texts
+            if isinstance(text, str)
+            for number, value in enumerate(self._values_at(text, source.place))
         )
-        rows = tuple(((number,), value) for number, value in enumerate(values))
-        return Column(rows, ("kind", event.index, source.kind), _returned(event), composed=True) if rows else None
+        rows = tuple(islice(found, MAX_MATCHES))
+        return Column(rows, (*table, source.place), _returned(event), composed=True) if rows else None
 
-    def _of_call(self, source: OfCall) -> Column | None:
-        event = self.matched[source.back]
+    def _values_at(self, text: str, place: str) -> Sequence[str]:
+        read = self.past.index.texts.values
+        return self.past.once(("place", text, place), lambda: read(text, place) if self._affords(text) else ())
+
+    def _of_call(self, source: OfCall, event: Event) -> Column | None:
         name = fill(source.name, self.captures)
-        if name in event.call.arguments:
-            value = event.call.arguments[name]
-            return single(value, _sent(event)) if is_small(value) else None
-        return single(source.default[0], CONST) if source.default else None
+        if name not in event.call.arguments:
+            return _default_of(source)
+        value = event.call.arguments[name]
+        return single(value, _sent(event)) if is_small(value) else None
 
     def _combined(
         self, parts: Sequence[Source], argument: str, put_together: Callable[[tuple[Json, ...]], Json | None]
@@ -243,10 +263,13 @@ class _Binding:
     def _used(self, argument: str) -> Mapping[ValueKey, int]:
         return self.past.index.used.of(self.target.server, self.target.name, argument)
 
-    def _affords(self, event: Event) -> bool:
-        text = event.payload.text
+    def _affords(self, text: str) -> bool:
         read = min(text.count("\n"), lines.MAX_LINES_READ)
         return self.past.budget.take(1 + read + len(text) // CHARS_PER_UNIT)
+
+
+def _default_of(source: Source) -> Column | None:
+    return single(source.default[0], CONST) if isinstance(source, OfCall) and source.default else None
 
 
 def _sent(event: Event) -> frozenset[Ingredient]:
@@ -255,6 +278,11 @@ def _sent(event: Event) -> frozenset[Ingredient]:
 
 def _returned(event: Event) -> frozenset[Ingredient]:
     return frozenset({Ingredient("result", event.call.server, event.index)})
+
+
+def _table(event: Event, steps: tuple[Step, ...]) -> Table:
+    listed = [number for number, step in enumerate(steps) if isinstance(step, Span)]
+    return ("document", event.index, *steps[: listed[-1] + 1]) if listed else ()
 
 
 def _is_short(value: Json) -> bool:

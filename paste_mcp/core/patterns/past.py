@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Final, TypeVar, cast
 
 from paste_mcp.core.model import Event
+from paste_mcp.core.patterns.elements import Element
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.patterns.paths import Budget
 
@@ -35,6 +36,13 @@ class Past:
         at = bisect_left(self._history, index, key=lambda event: event.index)
         found = self._history[at] if at < len(self._history) else None
         return found if found is not None and found.index == index else None
+
+    def latest(self, signature: Element) -> Event | None:
+        """The latest event with this signature."""
+        return self.once(
+            ("latest", signature),
+            lambda: next((event for event in reversed(self._history) if signature.match(event) is not None), None),
+        )
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What `make` gives, made at most once for this key."""

@@ -6,6 +6,7 @@ may visit everything (`..`, filters, unions) is refused at load. This module kno
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,6 +62,9 @@ class Budget:
         return self.left >= 0
 
 
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORDS: Final = ("parent", "where", "wherenot")
+"""Names that jsonpath-ng reads as operators unless they are quoted."""
 _REFUSED: Final = (
     ("..", 'uses "..", which may visit everything', "name the steps instead"),
     ("?", "uses a filter", "name the steps instead"),
@@ -95,6 +99,11 @@ def compile_path(text: str) -> tuple[Step, ...]:
     return steps
 
 
+def path_text(steps: tuple[Step, ...]) -> str:
+    """The path as `compile_path` reads it, where it can be written at all."""
+    return "$" + "".join(map(_step_text, steps))
+
+
 def walk(steps: tuple[Step, ...], document: Json, budget: Budget) -> list[tuple[Key, Json]]:
     """The values that `steps` lead to, in document order, each with its key; what the budget allows of them."""
     own = Budget(min(MAX_VISITED, budget.left))
@@ -102,6 +111,20 @@ def walk(steps: tuple[Step, ...], document: Json, budget: Budget) -> list[tuple[
     found = list(islice(_walk(steps, document, (), own), MAX_MATCHES))
     budget.take(max(0, started_with - max(own.left, 0)))
     return found
+
+
+def _step_text(step: Step) -> str:
+    if isinstance(step, Span):
+        return "[*]" if step.members else f"[{_bound(step.start)}:{_bound(step.stop)}]"
+    if isinstance(step, int):
+        return f"[{step}]"
+    if _PLAIN_NAME.fullmatch(step) and step not in _WORDS:
+        return f".{step}"
+    return f".'{step}'" if '"' in step else f'."{step}"'
+
+
+def _bound(bound: int | None) -> str:
+    return "" if bound is None else str(bound)
 
 
 def _walk(steps: tuple[Step, ...], node: Json, key: Key, budget: Budget) -> Iterator[tuple[Key, Json]]:

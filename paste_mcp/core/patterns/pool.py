@@ -22,11 +22,16 @@ class Pool:
     """Enabled patterns, found by their last context element: by server and tool, by tool, else by trying globs.
 
     A user's own pattern replaces a shipped or learnt one of the same name (also when it is disabled: that is how one
-    is turned off) and every one with the same context and target.
+    is turned off) and every one with the same context and target. What the user turned off by its id is off, too.
     """
 
     def __init__(self, patterns: Iterable[Pattern] = ()) -> None:
-        self.patterns: tuple[Pattern, ...] = _in_force(patterns)
+        by_name = _by_name(patterns)
+        self.disabled: frozenset[str] = frozenset(
+            pattern.name for pattern in by_name.values() if pattern.users_own and not pattern.enabled
+        )
+        """Names and ids that the user turned off, whoever foresees by them."""
+        self.patterns: tuple[Pattern, ...] = _in_force(by_name.values(), self.disabled)
         self._exact: dict[tuple[str, str], list[Pattern]] = {}
         self._by_tool: dict[str, list[Pattern]] = {}
         self._globs: list[Pattern] = []
@@ -67,13 +72,18 @@ def _fits(pattern: Pattern, server: str, tool: str) -> bool:
     return last.server.match(server) is not None and last.tool.match(tool) is not None
 
 
-def _in_force(patterns: Iterable[Pattern]) -> tuple[Pattern, ...]:
-    """One pattern to a name, the user's own before others, without what is disabled or replaced."""
+def _by_name(patterns: Iterable[Pattern]) -> dict[str, Pattern]:
+    """One pattern to a name, the user's own before others, the later before the earlier."""
     by_name: dict[str, Pattern] = {}
     for pattern in patterns:
         earlier = by_name.get(pattern.name)
         if earlier is None or pattern.users_own or not earlier.users_own:
             by_name[pattern.name] = pattern
-    enabled = [pattern for pattern in by_name.values() if pattern.enabled and pattern.context]
+    return by_name
+
+
+def _in_force(patterns: Iterable[Pattern], disabled: frozenset[str]) -> tuple[Pattern, ...]:
+    """Without what is disabled or replaced."""
+    enabled = [pattern for pattern in patterns if pattern.enabled and pattern.context and pattern.id not in disabled]
     own = {(pattern.context, pattern.target) for pattern in enabled if pattern.users_own}
     return tuple(pattern for pattern in enabled if pattern.users_own or (pattern.context, pattern.target) not in own)

@@ -11,24 +11,28 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from paste_mcp.core.keys import Unkeyable, canonical
+from paste_mcp.core.patterns.elements import read_element
 from paste_mcp.core.patterns.globs import holes
 from paste_mcp.core.patterns.lines import Part, TemplateError, compile_template, fields_of
 from paste_mcp.core.patterns.paths import PathError, compile_path
+from paste_mcp.core.patterns.pieces import PIECES
+from paste_mcp.core.patterns.places import PLACES, place_of
 from paste_mcp.core.patterns.problems import Spot, members, shown, suggestion
 from paste_mcp.core.patterns.sources import (
-    ByKind,
+    Back,
     ByLines,
     ByPath,
+    ByPlace,
     Const,
     Join,
     Next,
     OfCall,
+    Piece,
     Sibling,
     Source,
     Successor,
     Template,
 )
-from paste_mcp.core.patterns.typed import EXTRACTORS, Kind
 
 MAX_ALTERNATIVES: Final = 8
 """Alternative paths or line templates of one source."""
@@ -86,7 +90,18 @@ class SourceReader:
         first = next(iter(data), None)
         raise spot.error(f"{shown(first)} is no kind of source", suggestion(first, KINDS))
 
-    def back(self, data: Mapping[str, Any], key: str, spot: Spot) -> int:
+    def back(self, data: Mapping[str, Any], key: str, spot: Spot) -> Back:
+        """The earlier call that `data[key]` names: a context element or a signature. Raises `PatternError`."""
+        if not isinstance(data[key], Mapping):
+            return self.index(data, key, spot)
+        element = read_element(data[key], spot.at(key), "an earlier call")
+        if element.tool.captures:
+            raise (
+                spot.at(key).at("tool").error("an earlier call's tool holds no captures", "use * for any run of signs")
+            )
+        return element
+
+    def index(self, data: Mapping[str, Any], key: str, spot: Spot) -> int:
         """The context element that `data[key]` names, counted from the end. Raises `PatternError`."""
         value = data[key]
         if isinstance(value, bool) or not isinstance(value, int):
@@ -97,23 +112,34 @@ class SourceReader:
         return value
 
     def _result(self, data: Mapping[str, Any], spot: Spot) -> Source:
-        members(data, spot, known=("result", "path", "lines", "take", "extract", "pick"), what="a result source")
+        known = ("result", "path", "lines", "take", "extract", "part", "pick")
+        members(data, spot, known=known, what="a result source")
         back = self.back(data, "result", spot)
         self._pick(data, spot)
         given = [key for key in ("path", "lines", "extract") if key in data]
-        if len(given) != 1:
+        if len(given) != 1 and given != ["path", "extract"]:
             raise spot.error("a result source names one of path, lines and extract", "add one, or remove the others")
         if "take" in data and given != ["lines"]:
             raise spot.at("take").error("take belongs to lines", "remove it")
-        if "path" in data:
-            return ByPath(back, self._each(data["path"], spot.at("path"), compile_path, PathError))
         if "lines" in data:
             templates = self._each(data["lines"], spot.at("lines"), compile_template, TemplateError)
-            return ByLines(back, templates, self._take(data, templates, spot))
-        kind = data["extract"]
-        if not isinstance(kind, str) or kind not in EXTRACTORS:
-            raise spot.at("extract").error(f"{shown(kind)} cannot be extracted", suggestion(kind, EXTRACTORS))
-        return ByKind(back, _kind(kind))
+            return self._part(data, spot, ByLines(back, templates, self._take(data, templates, spot)))
+        paths = self._each(data["path"], spot.at("path"), compile_path, PathError) if "path" in data else ()
+        if "extract" not in data:
+            return self._part(data, spot, ByPath(back, paths))
+        name = data["extract"]
+        place = place_of(name) if isinstance(name, str) else None
+        if place is None:
+            raise spot.at("extract").error(f"{shown(name)} cannot be extracted", suggestion(name, PLACES))
+        return self._part(data, spot, ByPlace(back, place, paths))
+
+    def _part(self, data: Mapping[str, Any], spot: Spot, source: Source) -> Source:
+        if "part" not in data:
+            return source
+        for piece in PIECES:
+            if data["part"] == piece:
+                return Piece(source, piece)
+        raise spot.at("part").error(f"{shown(data['part'])} is no part", suggestion(data["part"], PIECES))
 
     def _each(
         self, data: Any, spot: Spot, compiled: Callable[[str], Compiled], wrong: type[PathError | TemplateError]
@@ -146,13 +172,13 @@ class SourceReader:
             raise spot.at("take").error(f"{shown(take)} is no field of the template", suggestion(take, sorted(common)))
         return str(take)
 
-    def _argument(self, data: Mapping[str, Any], spot: Spot) -> OfCall:
-        members(data, spot, known=("argument", "name", "default"), what="an argument source")
+    def _argument(self, data: Mapping[str, Any], spot: Spot) -> Source:
+        members(data, spot, known=("argument", "name", "default", "part"), what="an argument source")
         back = self.back(data, "argument", spot)
         default: tuple[Any, ...] = ()
         if "default" in data:
             default = (self._const(data["default"], spot.at("default")).value,)
-        return OfCall(back, self._name(data, spot), default)
+        return self._part(data, spot, OfCall(back, self._name(data, spot), default))
 
     def _name(self, data: Mapping[str, Any], spot: Spot) -> str:
         name = data.get("name", self.argument)
@@ -213,7 +239,7 @@ class SourceReader:
         if isinstance(inner, Mapping) and "argument" in inner and len(inner.keys() - {"argument", "name"}) == 0:
             return Sibling(self.back(inner, "argument", inside), self._name(inner, inside))
         of = self.read(inner, inside, depth + 1)
-        if isinstance(of, Const | OfCall):
+        if isinstance(of.of if isinstance(of, Piece) else of, Const | OfCall):
             raise inside.error("next needs a list to walk", "give it a result source, or {argument: -1} for siblings")
         return Next(of)
 
@@ -240,7 +266,3 @@ def read_pick(data: Any, spot: Spot) -> Picks:
 def is_probability(value: Any) -> bool:
     """A number above 0 and up to 1 (NaN is not)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
-
-
-def _kind(name: str) -> Kind:
-    return next(kind for kind in EXTRACTORS if kind == name)

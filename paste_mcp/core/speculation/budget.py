@@ -52,7 +52,10 @@ class Budget:
 
     def served(self, server: str, tool: str, duration_s: float) -> None:
         """An execution of this tool took so long."""
-        self._service.setdefault((server, tool), Rolling(UNKNOWN_SERVICE_S)).observe(duration_s)
+        known = self._service.get((server, tool))
+        if known is None:
+            known = self._service[server, tool] = Rolling(UNKNOWN_SERVICE_S)
+        known.observe(duration_s)
 
     def service_s(self, server: str, tool: str) -> float:
         """How long this tool usually takes."""

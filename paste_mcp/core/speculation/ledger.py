@@ -32,6 +32,8 @@ class Ledger:
     """Demand calls that went to the server with no guess to help them."""
     eligible_misses: int = 0
     """... of tools that could have been guessed under the user's policy."""
+    overlooked: int = 0
+    """Demand calls that came too fast to be recorded and learnt from."""
     predicted: int = 0
     """Whole calls that patterns foresaw."""
     refused: Counter[str] = field(default_factory=Counter)

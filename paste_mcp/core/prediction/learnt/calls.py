@@ -9,12 +9,13 @@ from paste_mcp.core.model import Json, Tool
 from paste_mcp.core.prediction.fits import fitted
 from paste_mcp.core.prediction.learnt.guess import Guess, features_of
 from paste_mcp.core.prediction.learnt.slots import Candidate, Learnt, candidates
+from paste_mcp.core.prediction.learnt.zero_shot import asks_for
 
 MAX_FORMS: Final = 2
 MAX_CALLS: Final = 6
 """Calls of one tool and form that are put together."""
 BEAM: Final = 12
-FLOOR: Final = 0.004
+FLOOR: Final = 0.008
 """Less likely calls are not put together."""
 MAX_PROBABILITY: Final = 0.95
 MAX_ARGUMENTS: Final = 16
@@ -23,7 +24,7 @@ MAX_ARGUMENTS: Final = 16
 def calls_of(learnt: Learnt, name: str, tool: Tool, p_tool: float) -> Iterator[Guess]:
     """The calls of `tool` that may come, given that it comes with `p_tool`."""
     last = learnt.memory.last.get(name)
-    for form, p_form in _forms(learnt, name, last):
+    for form, p_form in _forms(learnt, name, tool, last):
         likely = p_tool * p_form
         if likely < FLOOR or len(form) > MAX_ARGUMENTS:
             continue
@@ -32,20 +33,22 @@ def calls_of(learnt: Learnt, name: str, tool: Tool, p_tool: float) -> Iterator[G
             yield from _put_together(learnt, name, tool, form, options, p_tool, p_form)
 
 
-def _forms(learnt: Learnt, name: str, last: Mapping[str, Json] | None) -> list[tuple[tuple[str, ...], float]]:
+def _forms(
+    learnt: Learnt, name: str, tool: Tool, last: Mapping[str, Json] | None
+) -> list[tuple[tuple[str, ...], float]]:
     """Sets of argument names with their probabilities; the last call's has two observations more."""
     forms: dict[tuple[str, ...], float] = dict(learnt.of(("form", name)))  # type: ignore[arg-type]
     if last is not None:
         form = tuple(sorted(last))
         forms[form] = forms.get(form, 0.0) + 2.0
+    if not forms and (required := asks_for(tool)):
+        forms[required] = 1.0
     total = sum(forms.values()) + 0.2
     ranked = sorted(forms.items(), key=lambda item: (-item[1], item[0]))[:MAX_FORMS]
     return [(form, amount / total) for form, amount in ranked]
 
 
-def _options(
-    learnt: Learnt, slot: tuple[str, str], last: Mapping[str, Json] | None, likely: float
-) -> list[Candidate]:
+def _options(learnt: Learnt, slot: tuple[str, str], last: Mapping[str, Json] | None, likely: float) -> list[Candidate]:
     """The values that one argument may have: the last call's again, or another one."""
     name = slot[1]
     if last is None or name not in last:
@@ -76,7 +79,7 @@ def _put_together(
     all_same = 1.0
     for slot in options:
         all_same *= next((option.probability for option in slot if option.kind == "same"), 0.0)
-    for row, probability in _best_rows(options):
+    for row, likely in _best_rows(options):
         arguments = fitted({argument: c.value for argument, c in zip(form, row, strict=True)}, tool.input_schema)
         if arguments is None:
             continue
@@ -87,9 +90,9 @@ def _put_together(
             # Arguments that each stay the same rarely all stay: that is a repeated call, and counted as one.
             probability = repeat / 2
         elif made:
-            probability = min(probability, repeat)
-        elif all_same:
-            probability *= (1 - repeat) / max(1 - all_same, 0.05)
+            probability = min(likely, repeat)
+        else:
+            probability = likely * (1 - repeat) / max(1 - all_same, 0.05) if all_same else likely
         p = min(MAX_PROBABILITY, p_tool * p_form * probability)
         if p >= FLOOR:
             features = features_of(memory, name, made, row, p, p_tool, min(MAX_PROBABILITY, probability))

@@ -34,13 +34,14 @@ class Counts:
         return self._groups.get(group, _NOTHING)
 
     def top(self, group: Group, most: int) -> Mapping[Item, float]:
-        """The greatest counts of a group, remembered until it changes."""
+        """The greatest counts of a group, greatest first: the same object until the group changes."""
         found = self._tops.get(group)
         if found is None:
-            items = self._groups.get(group, _NOTHING)
-            if len(items) > most:
-                items = dict(sorted(items.items(), key=lambda item: (-item[1], str(item[0])))[:most])
-            found = self._tops[group] = items
+            items = self._groups.get(group)
+            if not items:
+                return _NOTHING
+            ranked = sorted(items.items(), key=lambda item: (-item[1], str(item[0])))
+            found = self._tops[group] = dict(ranked[:most])
         return found
 
     def merge(self, other: Counts, weight: float = 1.0) -> None:

@@ -16,21 +16,33 @@ from paste_mcp.core.prediction.learnt.following import next_tools
 from paste_mcp.core.prediction.learnt.gate import Gate
 from paste_mcp.core.prediction.learnt.guess import Guess, recalled_features, with_recall
 from paste_mcp.core.prediction.learnt.lessons import learn
-from paste_mcp.core.prediction.learnt.memory import Memory
+from paste_mcp.core.prediction.learnt.memory import Memory, tool_id
 from paste_mcp.core.prediction.learnt.recall import made_of
 from paste_mcp.core.prediction.learnt.slots import Learnt
+from paste_mcp.core.prediction.learnt.zero_shot import Readers
 
 MAX_PREDICTIONS: Final = 16
 MAX_RECALLED: Final = 12
 RECALL_TRUST: Final = 0.2
 """How often a call that followed before follows again, as long as nothing was learnt of it."""
-LEAST: Final = 0.02
+LEAST: Final = 0.04
 """The smallest share of the time that a tool must come next for its calls to be put together."""
 
 
-def tool_id(server: str, name: str, tool: Tool | None) -> str:
-    """A tool's name in the counts; a changed definition is another tool, so that learning starts anew."""
-    return f"{server}\t{name}\t{tool.definition[:12] if tool else ''}"
+class _Readable:
+    """The tools that do not say that they write, by their names in the counts."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def __contains__(self, id: object) -> bool:
+        server, name, definition = str(id).split("\t")
+        tool = self._tools.get((server, name))
+        return tool is not None and tool.hints.read_only is not False and tool.definition[:12] == definition
+
+    def __getitem__(self, id: str) -> Tool:
+        server, name, _ = id.split("\t")
+        return self._tools[server, name]
 
 
 class _Session:
@@ -50,6 +62,7 @@ class Foresight:
         self.counts = counts if counts is not None else Counts()
         self.gate = gate if gate is not None else Gate()
         self._online = online
+        self._readers = Readers({})
         self._sessions: WeakKeyDictionary[ValueIndex, _Session] = WeakKeyDictionary()
 
     def observe(self, event: Event, history: Sequence[Event], tools: Tools, index: ValueIndex) -> None:
@@ -78,22 +91,19 @@ class Foresight:
         """The calls that may come next, best first."""
         session = self._session(index)
         self._settle(session)
-        known = {
-            tool_id(server, name, tool): tool
-            for (server, name), tool in tools.items()
-            if tool.hints.read_only is not False
-        }
-        guesses = self._guesses(session.memory, known)
+        if self._readers.tools is not tools or self._readers.size != len(tools):
+            self._readers = Readers(tools)
+        guesses = self._guesses(session.memory, _Readable(tools))
         weighed = [(self.gate.probability(guess.probability, guess.features), guess) for guess in guesses]
         weighed.sort(key=lambda one: -one[0])
         return [_prediction(session.memory, p, guess) for p, guess in weighed[:MAX_PREDICTIONS]]
 
-    def _guesses(self, memory: Memory, known: Mapping[str, Tool]) -> list[Guess]:
+    def _guesses(self, memory: Memory, known: _Readable) -> list[Guess]:
         if memory.latest is None:
             return []
         learnt = Learnt(self.counts, memory)
         found: dict[tuple[str, bytes], Guess] = {}
-        for name, p_tool in next_tools(learnt, known):
+        for name, p_tool in next_tools(learnt, known, self._readers):
             if p_tool < LEAST:
                 break
             for guess in calls_of(learnt, name, known[name], p_tool):
@@ -103,7 +113,7 @@ class Foresight:
         self._recall(memory, known, found)
         return list(found.values())
 
-    def _recall(self, memory: Memory, known: Mapping[str, Tool], found: dict[tuple[str, bytes], Guess]) -> None:
+    def _recall(self, memory: Memory, known: _Readable, found: dict[tuple[str, bytes], Guess]) -> None:
         """Add the calls that followed the recent ones in other sessions."""
         for recalled in memory.trail.recall(self.counts)[:MAX_RECALLED]:
             if recalled.tool not in known:
@@ -167,11 +177,12 @@ def _ingredients(memory: Memory, guess: Guess) -> tuple[Ingredient, ...]:
     found: dict[Ingredient, None] = {}
     for candidate in guess.row:
         if candidate.event < 0:
-            if candidate.kind == "same" or candidate.kind == "step":
+            if candidate.kind in {"same", "step"}:
                 found[Ingredient("argument", guess.tool.server)] = None
             else:
                 found[Ingredient("const")] = None
         for column in candidate.columns:
-            kind = "argument" if column.place.startswith("@") else "result"
-            found[Ingredient(kind, column.tool.split("\t")[0], candidate.event)] = None
+            server = column.tool.split("\t")[0]
+            sent = column.place.startswith("@")
+            found[Ingredient("argument" if sent else "result", server, candidate.event)] = None
     return tuple(found) if guess.row else (Ingredient("const"),)

@@ -1,7 +1,8 @@
 """How likely a guess really is: the counts' probability, corrected by what became of earlier guesses.
 
-A logistic regression over a few features, averaged with the probability that it corrects: rich models overfit the few
-hundred hits that there are to learn from. Pure Python: it is fitted rarely and applied to a dozen guesses a turn.
+A logistic regression whose starting point is the probability that it corrects: the odds are multiplied by what a few
+features say, and the weights are drawn to zero, so that little evidence changes little. (Rich models overfit the few
+hundred hits that there are to learn from.) Pure Python: it is fitted rarely, and applied to a dozen guesses a turn.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-RIDGE: Final = 10.0
-"""How strongly weights are drawn to zero: of so many (standardised) observations."""
-STEPS: Final = 12
+from paste_mcp.core.prediction.learnt.guess import logit
+
+RIDGE: Final = 30.0
+"""How strongly the weights of standardised features are drawn to zero."""
+STEPS: Final = 15
 LEAST_HITS: Final = 8
 """With fewer there is nothing to fit."""
-RECALLED: Final = 16
-"""The feature that is not 0 where a guess repeats another session."""
 KEPT: Final = 3_000
 """Guesses that are fitted; of those that missed, every n-th counts n times."""
 
@@ -42,65 +43,75 @@ class Gate:
         weights = self._weights
         if weights is None:
             return raw
-        score = weights[0]
-        for weight, value in zip(weights[1:], features, strict=True):
-            score += weight * value
-        # What is recalled has no probability of its own to be averaged with.
-        return _sigmoid(score) if features[RECALLED] else (raw + _sigmoid(score)) / 2
+        return _sigmoid(logit(raw) + weights[0] + sum(map(float.__mul__, weights[1:], features)))
 
     def fit(self, examples: Iterable[Example]) -> None:
         """Learn from guesses that were not used to count what they were made from."""
-        hits, misses = [], []
+        hits: list[Example] = []
+        misses: list[Example] = []
         for example in examples:
-            (hits if example.came else misses).append(example.features)
+            (hits if example.came else misses).append(example)
         self._weights = None
         if len(hits) < LEAST_HITS or not misses:
             return
-        every = max(1, math.ceil(len(misses) / max(1, KEPT - len(hits))))
-        rows = [*hits, *misses[::every]]
-        weights = [1.0] * len(hits) + [len(misses) / len(misses[::every])] * len(misses[::every])
-        answers = [1.0] * len(hits) + [0.0] * len(misses[::every])
-        self._weights = _fit(rows, answers, weights)
+        kept = misses[:: max(1, math.ceil(len(misses) / max(1, KEPT - len(hits))))]
+        share = len(misses) / len(kept)
+        self._weights = _fit([*hits, *kept], [1.0] * len(hits) + [share] * len(kept))
 
 
-def _fit(rows: Sequence[Sequence[float]], answers: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Newton's method on the penalised likelihood of standardised features; weights for the features as they are."""
-    total = sum(weights)
-    size = len(rows[0])
-    means = [sum(w * row[k] for w, row in zip(weights, rows, strict=True)) / total for k in range(size)]
+def _fit(examples: Sequence[Example], counts: Sequence[float]) -> list[float]:
+    """The penalised likelihood's maximum, by damped Newton steps; a constant, and a weight for each plain feature."""
+    rows = [example.features for example in examples]
+    size, total = len(rows[0]), sum(counts)
+    means = [sum(n * row[k] for n, row in zip(counts, rows, strict=True)) / total for k in range(size)]
     spreads = [
-        math.sqrt(sum(w * (row[k] - means[k]) ** 2 for w, row in zip(weights, rows, strict=True)) / total) or 1.0
+        math.sqrt(sum(n * (row[k] - means[k]) ** 2 for n, row in zip(counts, rows, strict=True)) / total) or 1.0
         for k in range(size)
     ]
     table = [[1.0, *((row[k] - means[k]) / spreads[k] for k in range(size))] for row in rows]
+    starts = [logit(example.raw) for example in examples]
+    answers = [example.came for example in examples]
+
+    def loss(weights: Sequence[float]) -> float:
+        found = RIDGE / 2 * sum(weight * weight for weight in weights[1:])
+        for row, start, came, n in zip(table, starts, answers, counts, strict=True):
+            p = _sigmoid(start + sum(map(float.__mul__, weights, row)))
+            found -= n * math.log(p if came else 1 - p)
+        return found
+
     found = [0.0] * (size + 1)
+    least = loss(found)
     for _ in range(STEPS):
-        gradient = [0.0] + [-RIDGE * weight for weight in found[1:]]
+        gradient = [0.0, *(-RIDGE * weight for weight in found[1:])]
         curvature = [[0.0] * (size + 1) for _ in range(size + 1)]
-        for row, answer, weight in zip(table, answers, weights, strict=True):
-            p = _sigmoid(sum(map(float.__mul__, found, row)))
-            miss, bend = weight * (answer - p), weight * p * (1 - p)
-            for j, value in enumerate(row):
-                gradient[j] += miss * value
-                bent = bend * value
-                line = curvature[j]
-                for k in range(j + 1):
-                    line[k] += bent * row[k]
-        for j in range(size + 1):
-            curvature[j][j] += RIDGE if j else 1e-6
-            for k in range(j):
-                curvature[k][j] = curvature[j][k]
+        for row, start, came, n in zip(table, starts, answers, counts, strict=True):
+            p = _sigmoid(start + sum(map(float.__mul__, found, row)))
+            _add(gradient, curvature, row, n * (came - p), n * p * (1 - p))
         step = _solved(curvature, gradient)
-        found = [weight + change for weight, change in zip(found, step, strict=True)]
-        if max(map(abs, step)) < 1e-4:
+        stride = 1.0
+        while (now := loss([w + stride * s for w, s in zip(found, step, strict=True)])) > least and stride > 1e-3:
+            stride /= 2
+        if now >= least - 1e-6:
             break
+        found, least = [w + stride * s for w, s in zip(found, step, strict=True)], now
     plain = [weight / spread for weight, spread in zip(found[1:], spreads, strict=True)]
     return [found[0] - sum(weight * mean for weight, mean in zip(plain, means, strict=True)), *plain]
 
 
+def _add(gradient: list[float], curvature: list[list[float]], row: Sequence[float], miss: float, bend: float) -> None:
+    """One observation's share of the likelihood's slope and of (the lower half of) its curvature."""
+    for j, value in enumerate(row):
+        gradient[j] += miss * value
+        bent, line = bend * value, curvature[j]
+        for k in range(j + 1):
+            line[k] += bent * row[k]
+
+
 def _solved(matrix: list[list[float]], right: list[float]) -> list[float]:
-    """The solution of a symmetric positive definite system (Cholesky)."""
+    """The solution of a symmetric positive definite system, given by its lower half, made ridged here (Cholesky)."""
     size = len(right)
+    for j in range(size):
+        matrix[j][j] += RIDGE if j else 1e-6
     lower = [[0.0] * size for _ in range(size)]
     for j in range(size):
         for k in range(j + 1):

@@ -25,10 +25,13 @@ class Guess(NamedTuple):
     @property
     def composed(self) -> bool:
         """A value of it was put together, or read out of text."""
-        return any(c.kind in ("join", "frame", "step") or any("~" in at.place for at in c.columns) for c in self.row)
+        return any(
+            c.kind in ("join", "frame", "step") or any("~" in at.place or "|" in at.place for at in c.columns)
+            for c in self.row
+        )
 
 
-def features_of(  # noqa: PLR0917
+def features_of(
     memory: Memory, tool: str, made: bool, row: tuple[Candidate, ...], p: float, p_tool: float, p_arguments: float
 ) -> tuple[float, ...]:
     """What is known of a guess that was put together; recalled calls have `recalled_features`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from paste_mcp.core.keys import Unkeyable, canonical
@@ -93,8 +94,11 @@ def rank_of(column: ColumnId, value: Json, memory: Memory, used: dict[str, None]
 
 def shape_of(value: Json) -> str:
     """What kind of value it is, roughly: a file by its suffix, an address by its host, digits, words."""
-    if not isinstance(value, str):
-        return type(value).__name__
+    return _shape_of_text(value) if isinstance(value, str) else type(value).__name__
+
+
+@lru_cache(maxsize=16_384)
+def _shape_of_text(value: str) -> str:
     if value.startswith(("http://", "https://")):
         return "url:" + value.split("/", 3)[2][:40]
     tail = value.rpartition("/")[2]

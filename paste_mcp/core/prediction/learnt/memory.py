@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from paste_mcp.core.keys import Unkeyable, canonical
-from paste_mcp.core.model import Event, Json
-from paste_mcp.core.prediction.learnt.counts import Counts, Group
+from paste_mcp.core.model import Event, Json, Tool
+from paste_mcp.core.prediction.learnt.counts import Counts, Group, Item
 from paste_mcp.core.prediction.learnt.origins import Origin
 from paste_mcp.core.prediction.learnt.recall import Trail
 from paste_mcp.core.prediction.learnt.sights import Sights, key_of
 
+OWN_WEIGHT: Final = 2.0
+"""What this session taught counts so many times as much as what others did."""
 MAX_MADE: Final = 4_000
 """Calls whose exact arguments are remembered."""
+
+
+def tool_id(server: str, name: str, tool: Tool | None) -> str:
+    """A tool's name in the counts; a changed definition is another tool, so that learning starts anew."""
+    return f"{server}\t{name}\t{tool.definition[:12] if tool else ''}"
 
 
 class Memory:
@@ -23,6 +30,9 @@ class Memory:
         self.sights = Sights()
         self.own = Counts()
         """What this session alone has taught."""
+        self.offers: dict[tuple[tuple[str, str], Origin], tuple[Any, Any]] = {}
+        """What `slots.py` worked out, and what it depends on."""
+        self._joined: dict[Group, tuple[Mapping[Item, float], Mapping[Item, float], Mapping[Item, float]]] = {}
         self.last: dict[str, Mapping[str, Json]] = {}
         self.used: dict[tuple[str, str], dict[str, None]] = {}
         self.tools: dict[str, int] = {}
@@ -62,6 +72,20 @@ class Memory:
             return [("follow",)]
         tool, status = self.latest
         return [("follow", self._before, tool, status), ("follow", tool, status), ("follow",)]
+
+    def joined(self, group: Group, everyone: Mapping[Item, float], most: int) -> Mapping[Item, float]:
+        """`everyone`'s counts and this session's, put together once for as long as neither changes."""
+        own = self.own.top(group, most)
+        if not own:
+            return everyone
+        held = self._joined.get(group)
+        if held is not None and held[0] is everyone and held[1] is own:
+            return held[2]
+        both = dict(everyone)
+        for item, amount in own.items():
+            both[item] = both.get(item, 0.0) + OWN_WEIGHT * amount
+        self._joined[group] = (everyone, own, both)
+        return both
 
     def has_made(self, tool: str, arguments: Mapping[str, Json]) -> bool:
         """This very call was made before."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from paste_mcp.core.model import Json
-from paste_mcp.core.prediction.learnt.sights import ColumnId, Sight, Sights, is_indexable
+from paste_mcp.core.prediction.learnt.sights import ColumnId, Sight, Sights
 
 MAX_ORIGINS: Final = 12
 """Columns noted for one value."""
@@ -81,12 +81,12 @@ def _framed(value: str) -> Iterable[tuple[str, str, str]]:
         return
     for sign in ":=/#@ ":
         head, found, tail = value.partition(sign)
-        if found and 1 < len(tail) and len(head) <= 40:
+        if found and len(tail) > 1 and len(head) <= 40:
             yield head + sign, tail, ""
         head, found, tail = value.rpartition(sign)
-        if found and 1 < len(head) and len(tail) <= 24:
+        if found and len(head) > 1 and len(tail) <= 24:
             yield "", head, sign + tail
-        if found and 1 < len(tail) and len(head) <= 80:
+        if found and len(tail) > 1 and len(head) <= 80:
             yield head + sign, tail, ""
 
 

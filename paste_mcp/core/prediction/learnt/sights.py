@@ -17,7 +17,7 @@ from paste_mcp.core.model import Event, Json
 from paste_mcp.core.patterns.extract import MAX_INDEXED_TEXT
 from paste_mcp.core.prediction.learnt.texts import values_in
 
-MAX_VALUES: Final = 2_500
+MAX_VALUES: Final = 1_500
 """Values of one event that are indexed."""
 MAX_HELD: Final = 60_000
 """Values of one session that are held; the oldest event goes first."""
@@ -27,12 +27,14 @@ MAX_DEPTH: Final = 12
 MAX_COLUMN: Final = 400
 """Values of one column in one event."""
 MAX_PLACES: Final = 48
+"""Latest places of a value that are told."""
+MAX_SIGHTS: Final = 64
 LONG_TEXT: Final = 200
 """A string in a document from this length on, or with line ends, is read as text, too."""
 
 
 class ColumnId(NamedTuple):
-    """The tool (as `tool_id` names it) and the place in its calls: `@name` of an argument, `$...` of a document, `~...` of text."""
+    """A tool, as `tool_id` names it, and a place in its calls: `@name` of an argument, `$...` of a document, `~...`."""
 
     tool: str
     place: str
@@ -55,29 +57,37 @@ class Sights:
     columns: dict[ColumnId, deque[Sight]] = field(default_factory=dict)
     by_leaf: dict[str, dict[ColumnId, None]] = field(default_factory=dict)
     """Columns by the last name of their place, in order of first sight."""
-    _places: dict[str, deque[ColumnId]] = field(default_factory=dict)
+    _places: dict[str, list[ColumnId]] = field(default_factory=dict)
     _held: deque[tuple[list[str], list[ColumnId]]] = field(default_factory=deque)
     _count: int = 0
 
     def add(self, event: Event, tool: str) -> None:
         """Take in what `event` sent and what it brought."""
-        found: dict[ColumnId, dict[str, tuple[Json, tuple[int, ...]]]] = {}
+        found: dict[str, dict[str, tuple[Json, tuple[int, ...]]]] = {}
         for place, value, row in islice(_values(event), MAX_VALUES):
-            column = found.setdefault(ColumnId(tool, place), {})
+            column = found.get(place)
+            if column is None:
+                column = found[place] = {}
             if len(column) < MAX_COLUMN:
-                column.setdefault(key_of(value), (value, row))
+                column.setdefault(value if isinstance(value, str) else repr(value), (value, row))
         keys: list[str] = []
-        for id, column in found.items():
+        ids: list[ColumnId] = []
+        for place, column in found.items():
+            id = ColumnId(tool, place)
+            ids.append(id)
             if id not in self.columns:
-                self.columns[id] = deque(maxlen=64)
-                self.by_leaf.setdefault(leaf_of(id.place), {})[id] = None
-            values = tuple(value for value, _ in column.values())
-            rows = tuple(row for _, row in column.values())
+                self.columns[id] = deque(maxlen=MAX_SIGHTS)
+                self.by_leaf.setdefault(leaf_of(place), {})[id] = None
+            values, rows = zip(*column.values(), strict=True)
             self.columns[id].append(Sight(event.index, event.turn, values, tuple(column), rows))
             for key in column:
-                self._places.setdefault(key, deque(maxlen=MAX_PLACES)).append(id)
-                keys.append(key)
-        self._held.append((keys, list(found)))
+                places = self._places.get(key)
+                if places is None:
+                    self._places[key] = [id]
+                else:
+                    places.append(id)
+            keys += column
+        self._held.append((keys, ids))
         self._count += len(keys)
         while self._count > MAX_HELD and len(self._held) > 1:
             self._forget()
@@ -86,11 +96,16 @@ class Sights:
         """The columns that held `value`, latest first, each once."""
         if not is_indexable(value):
             return []
-        return list(dict.fromkeys(reversed(self._places.get(key_of(value), ()))))
+        return list(dict.fromkeys(reversed(self._places.get(key_of(value), [])[-MAX_PLACES:])))
 
     def latest(self, column: ColumnId, most: int) -> list[Sight]:
         """The last few sights of a column, the latest first."""
         return list(islice(reversed(self.columns.get(column, ())), most))
+
+    def stamp(self, column: ColumnId | None) -> int:
+        """The last event that showed this column; it changes whenever the column's values do."""
+        sights = self.columns.get(column) if column is not None else None
+        return sights[-1].event if sights else -1
 
     def _forget(self) -> None:
         keys, ids = self._held.popleft()
@@ -98,7 +113,7 @@ class Sights:
         for key in keys:
             places = self._places.get(key)
             if places:
-                places.popleft()
+                del places[0]
                 if not places:
                     del self._places[key]
         for id in ids:

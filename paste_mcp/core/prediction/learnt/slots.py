@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from paste_mcp.core.keys import parse_strict
 from paste_mcp.core.model import Json
@@ -13,21 +12,29 @@ from paste_mcp.core.prediction.learnt.lessons import MOST, RANKS, SIZES, bucket,
 from paste_mcp.core.prediction.learnt.memory import Memory
 from paste_mcp.core.prediction.learnt.origins import RECENT_SIGHTS, Ordered, Origin, ordered
 from paste_mcp.core.prediction.learnt.sights import ColumnId
+from paste_mcp.core.prediction.learnt.zero_shot import columns_for
 
-OWN_WEIGHT: Final = 2.0
-"""What this session taught counts so many times as much as what others did."""
-MAX_LINKS: Final = 8
-MAX_KNOWN: Final = 60
+MAX_LINKS: Final = 5
+MAX_KNOWN: Final = 20
 """Origins of one argument that are considered, the most frequent ones."""
 MAX_VALUES: Final = 6
-MAX_OFFERED: Final = 10
+MAX_OFFERED: Final = 6
 MAX_CONSTANTS: Final = 4
+MAX_OFFERS: Final = 4_000
+"""Offers of columns to arguments that a session keeps ready."""
+MAX_SLOTS: Final = 12
+"""Arguments that one prediction looks values up for, those of the likeliest tools first."""
 WIDTHS: Final = (1, 1, 1, 3, 12)
 """Ranks that share a bucket of `RANKS`, and the probability of the bucket."""
 FEW: Final = 4.0
 """Below so many observations of an argument, the names of columns count, too."""
 
-_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+Row: TypeAlias = tuple[Ordered, Json, float, float]
+"""An offered value, as it would be sent, P(its rank), and how usual its shape is for the argument."""
+
+
+Offer: TypeAlias = tuple[list[Row], float, float]
 
 
 class Candidate(NamedTuple):
@@ -53,20 +60,26 @@ class Learnt:
     def __init__(self, everyone: Counts, memory: Memory) -> None:
         self._everyone = everyone
         self._ready: dict[Group, Mapping[Item, float]] = {}
+        self._totals: dict[tuple[Group, int], float] = {}
+        self.values: dict[tuple[str, str], tuple[float, list[Candidate]]] = {}
+        """What `candidates` found for an argument, and from which probability on."""
         self.memory = memory
+        self.slots_left = MAX_SLOTS
 
     def of(self, group: Group, most: int = 1_000) -> Mapping[Item, float]:
         """The (greatest) counts of a group: everyone's, and this session's own with its weight."""
         ready = self._ready.get(group)
         if ready is None:
-            ready = self._everyone.top(group, most)
-            own = self.memory.own.of(group)
-            if own:
-                ready = dict(ready)
-                for item, amount in own.items():
-                    ready[item] = ready.get(item, 0.0) + OWN_WEIGHT * amount
-            self._ready[group] = ready
+            ready = self._ready[group] = self.memory.joined(group, self._everyone.top(group, most), most)
         return ready
+
+    def total(self, group: Group, size: int) -> float:
+        """The sum of a group of ranks over those of one size."""
+        key = (group, size)
+        total = self._totals.get(key)
+        if total is None:
+            total = self._totals[key] = sum(n for (s, _), n in self.of(group).items() if s == size)  # type: ignore[misc,has-type]
+        return total
 
     def rate(self, group: Group, prior: float, weight: float) -> float:
         """hits / tries of a group, shrunk towards `prior`."""
@@ -76,6 +89,12 @@ class Learnt:
 
 def candidates(learnt: Learnt, slot: tuple[str, str], floor: float) -> list[Candidate]:
     """Values for an argument that is to have another value than last time, likeliest first, from `floor` on."""
+    held = learnt.values.get(slot)
+    if held is not None and held[0] <= floor:
+        return held[1]
+    if learnt.slots_left <= 0:
+        return []
+    learnt.slots_left -= 1
     memory = learnt.memory
     types = learnt.of(("fresh", *slot))
     used = memory.used.get(slot, {})
@@ -102,6 +121,7 @@ def candidates(learnt: Learnt, slot: tuple[str, str], floor: float) -> list[Cand
     mass = sum(candidate.probability for candidate in ranked)
     if mass > 0.98:
         ranked = [candidate._replace(probability=candidate.probability * 0.98 / mass) for candidate in ranked]
+    learnt.values[slot] = (floor, ranked)
     return ranked
 
 
@@ -112,7 +132,8 @@ def _links(learnt: Learnt, slot: tuple[str, str]) -> list[tuple[float, float, Or
     fresh = sum(learnt.of(("fresh", *slot)).values())
     found: list[tuple[float, float, Origin]] = []
     known: set[Origin] = set()
-    for (origin, recent), amount in learnt.of(("link", *slot), MAX_KNOWN).items():  # type: ignore[misc]
+    for item, amount in learnt.of(("link", *slot), MAX_KNOWN).items():
+        origin, recent = cast("tuple[Origin, bool]", item)
         column = origin.more or origin.of
         if column is None:
             tries = fresh
@@ -123,34 +144,13 @@ def _links(learnt: Learnt, slot: tuple[str, str]) -> list[tuple[float, float, Or
         known.add(origin)
         found.append(((amount + 0.02) / (max(tries, amount) + 1.0), amount, origin))
     if fresh <= FEW:
-        found += [link for link in _by_name(memory, slot, fresh) if link[2] not in known]
+        own = ColumnId(slot[0], f"@{slot[1]}")
+        for column, prior in columns_for(memory, slot[0].split("\t")[0], slot[1]):
+            origin = Origin("copy", column)
+            if column != own and origin not in known:
+                found.append((prior * FEW / (FEW + fresh), 0.0, origin))
     found.sort(key=lambda one: (-one[0], -one[1]))
     return found[:MAX_LINKS]
-
-
-def _by_name(memory: Memory, slot: tuple[str, str], experience: float) -> Iterable[tuple[float, float, Origin]]:
-    """Columns whose name says that they hold this argument, for one that little is known of."""
-    words = words_of(slot[1])
-    whole = "".join(words)
-    server = slot[0].split("\t")[0]
-    for name in dict.fromkeys((slot[1].lower(), whole, words[-1] if words else "")):
-        for column in memory.sights.by_leaf.get(name, ()):
-            if column == ColumnId(slot[0], f"@{slot[1]}"):
-                continue
-            prior = 0.3 if column.place.startswith("@") else 0.25
-            if name not in (slot[1].lower(), whole):
-                context = (column.tool.split("\t")[1] + column.place).lower()
-                if not words[:-1] or words[0].rstrip("s") not in context:
-                    continue
-                prior = 0.2
-            if column.tool.split("\t")[0] != server:
-                prior *= 0.3
-            yield prior * FEW / (FEW + experience), 0.0, Origin("copy", column)
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name in snake or camel case, in lower case."""
-    return [word.lower() for word in _WORDS.findall(name)]
 
 
 def _offered(
@@ -170,23 +170,9 @@ def _offered(
         return
     column = origin.more or origin.of
     assert column is not None
-    offered = ordered(memory.sights.latest(column, RECENT_SIGHTS), used, MOST)
-    size = bucket(sum(one.fresh for one in offered), SIZES)
-    share_of = _Shares(learnt, slot, origin, size)
-    shapes = learnt.of(("shape", *slot))
-    shaped = sum(shapes.values())
-    rows: list[tuple[Ordered, Json, float, float]] = []
-    place = 0
-    for one in offered[:MAX_OFFERED]:
-        which = bucket(place + 1, RANKS) if one.fresh else -1
-        place += one.fresh
-        value = _built(origin, one, memory)
-        if value is not None:
-            rows.append((one, value, share_of(which), (shapes.get(shape_of(value), 0.0) + 0.2) / (shaped + 1.0)))
+    rows, mean, best = _rows(learnt, slot, origin, column, used)
     if not rows:
         return
-    mean = sum(share * fit for _, _, share, fit in rows) / sum(share for _, _, share, _ in rows)
-    best = max(fit for _, _, _, fit in rows)
     scale = works * best / (mean * (best + 0.05))
     table = column.place.rpartition("[*]")[0]
     columns = (column,) if origin.of is None or origin.more is None else (origin.of, origin.more)
@@ -196,6 +182,37 @@ def _offered(
             yield Candidate(value, probability, works, origin.kind, one.event, one.row, table, support, columns, fit)
 
 
+def _rows(learnt: Learnt, slot: tuple[str, str], origin: Origin, column: ColumnId, used: Collection[str]) -> Offer:
+    """What a column offers an argument, with P(rank) and how well each value's shape fits; the mean fit and the best.
+
+    Kept until the column shows something new or another value was used: most turns change few columns.
+    """
+    memory = learnt.memory
+    stamp = (memory.sights.stamp(column), memory.sights.stamp(origin.of), len(used))
+    held = memory.offers.get((slot, origin))
+    if held is not None and held[0] == stamp:
+        return cast("Offer", held[1])
+    offered = ordered(memory.sights.latest(column, RECENT_SIGHTS), used, MOST)
+    share_of = _Shares(learnt, slot, origin, bucket(sum(one.fresh for one in offered), SIZES))
+    shapes = learnt.of(("shape", *slot))
+    shaped = sum(shapes.values()) + 1.0
+    rows: list[Row] = []
+    place = 0
+    for one in offered[:MAX_OFFERED]:
+        which = bucket(place + 1, RANKS) if one.fresh else -1
+        place += one.fresh
+        value = _built(origin, one, memory)
+        if value is not None:
+            rows.append((one, value, share_of(which), (shapes.get(shape_of(value), 0.0) + 0.2) / shaped))
+    total = sum(row[2] for row in rows)
+    mean = sum(row[2] * row[3] for row in rows) / total if rows else 1.0
+    found = rows, mean, max((row[3] for row in rows), default=0.0)
+    memory.offers[slot, origin] = (stamp, found)
+    if len(memory.offers) > MAX_OFFERS:
+        del memory.offers[next(iter(memory.offers))]
+    return found
+
+
 class _Shares:
     """P(this rank | the value is in the column), from the column's own history, its kind's and a plain prior."""
 
@@ -203,10 +220,10 @@ class _Shares:
         column = origin.more or origin.of
         assert column is not None
         self._size = size
-        self._own = learnt.of(("rank", *slot, column))
-        self._usual = learnt.of(("ranks", origin.kind, column.place[0]))
-        self._own_total = sum(amount for (s, _), amount in self._own.items() if s == size)  # type: ignore[misc]
-        self._usual_total = sum(amount for (s, _), amount in self._usual.items() if s == size)  # type: ignore[misc]
+        own: Group = ("rank", *slot, column)
+        usual: Group = ("ranks", origin.kind, column.place[0])
+        self._own, self._usual = learnt.of(own), learnt.of(usual)
+        self._own_total, self._usual_total = learnt.total(own, size), learnt.total(usual, size)
         self._ready: dict[int, float] = {}
 
     def __call__(self, which: int) -> float:

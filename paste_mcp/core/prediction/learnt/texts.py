@@ -12,7 +12,7 @@ from typing import Final
 
 from paste_mcp.core.patterns import typed
 
-MAX_LINES: Final = 1_500
+MAX_LINES: Final = 500
 MAX_LINE: Final = 400
 """Characters of a line that are looked at."""
 MAX_VALUE: Final = 256
@@ -29,8 +29,8 @@ _CELLS: Final = re.compile(r"\s*\|\s*")
 
 def values_in(text: str) -> Iterator[tuple[str, str]]:
     """(place, value) of what may be an argument later, in order within each kind of place."""
-    for line in text.split("\n", MAX_LINES)[:MAX_LINES]:
-        line = line[:MAX_LINE].strip()
+    for whole in text.split("\n", MAX_LINES)[:MAX_LINES]:
+        line = whole[:MAX_LINE].strip()
         if line:
             yield from _in_line(line)
     for url in typed.urls(text):
@@ -49,7 +49,7 @@ def _in_line(line: str) -> Iterator[tuple[str, str]]:
     elif item := _ITEM.match(line):
         yield "item", item["rest"]
     if "|" in line:
-        cells = [cell for cell in _CELLS.split(line.strip("| "))]
+        cells = _CELLS.split(line.strip("| "))
         for number, cell in enumerate(cells[:12]):
             if 0 < len(cell) <= MAX_VALUE:
                 yield f"cell:{number}", cell

@@ -21,14 +21,18 @@ from paste_mcp.core.prediction.learnt.counts import Counts, Group, Item
 from paste_mcp.core.prediction.learnt.origins import Origin
 from paste_mcp.core.prediction.learnt.said import element_of, is_list, last_value, source_of, tool_of
 
-MIN_SEEN: Final = 3
-"""How often a context must have been seen to be written down."""
-MIN_HIT: Final = 2
+MIN_SEEN: Final = 2.5
+"""How often a context must have been seen to be written down. Old counts weigh less than one."""
+MIN_HIT: Final = 1.5
 """How often the target must have followed, a source been right, a constant been used."""
 MIN_PROBABILITY: Final = 0.02
 """Of the likeliest call of a pattern."""
 PRIOR_SEEN: Final = 1.0
 """Counts that every share is shrunk by, since few of them promise too much."""
+BACK_OFF: Final = 4.0
+"""What the shorter context weighs in a longer one's probability, in counts."""
+PAYS: Final = 1.5
+"""How much likelier a longer context must make the target to be written down."""
 WIDTHS: Final = (1, 1, 1, 3)
 """Ranks that share a bucket of the learnt ranks: the first, the second, the third, the three after it."""
 MIN_SHARE: Final = 0.02
@@ -52,7 +56,7 @@ def learnt_id(last: str, target: str) -> str:
     return f"learnt:{'/'.join(tool_of(last))} > {'/'.join(tool_of(target))}"
 
 
-def written(counts: Counts, *, min_seen: int = MIN_SEEN, texts: bool = True) -> list[Pattern]:
+def written(counts: Counts, *, min_seen: float = MIN_SEEN, texts: bool = True) -> list[Pattern]:
     """The well supported patterns, by name. Without `texts`, no learnt text stands in them as a constant.
 
     Of several definitions that a tool had, the one with the most evidence is written.
@@ -70,7 +74,7 @@ def _hit(pattern: Pattern) -> float:
     return pattern.evidence.hit if pattern.evidence else 0.0
 
 
-def _after(counts: Counts, group: Group, min_seen: int, texts: bool) -> Iterator[Pattern]:
+def _after(counts: Counts, group: Group, min_seen: float, texts: bool) -> Iterator[Pattern]:
     """What follows one context."""
     items = counts.of(group)
     seen = items.get("", 0.0)
@@ -86,7 +90,14 @@ def _after(counts: Counts, group: Group, min_seen: int, texts: bool) -> Iterator
         if foreseen is None or call is None:
             continue
         p_call, arguments, pick = call
-        probability = hit / (seen + PRIOR_SEEN) * p_call
+        likely = hit / (seen + PRIOR_SEEN)
+        if len(context) > 1:
+            shorter = counts.of(("follow", *group[2:]))
+            usual = shorter.get(target, 0.0) / (shorter.get("", 0.0) + PRIOR_SEEN)
+            likely = (hit + BACK_OFF * usual) / (seen + BACK_OFF)
+            if likely < PAYS * usual:
+                continue
+        probability = likely * p_call
         if probability * pick[0][1] < MIN_PROBABILITY:
             continue
         server = None if foreseen.server == context[-1].server else foreseen.server
@@ -139,7 +150,7 @@ def _call(counts: Counts, target: str, last: str, texts: bool) -> Call | None:
     choices: dict[str, Choice] = {}
     others: list[tuple[str, Choice]] = []
     for name in form:
-        options = sorted(_choices(counts, (target, name), last, texts), key=lambda choice: -choice.worth)
+        options = sorted(_choices(counts, (target, name), last, texts), key=_by_worth)
         if not options:
             return None
         choices[name] = options[0]
@@ -149,11 +160,16 @@ def _call(counts: Counts, target: str, last: str, texts: bool) -> Call | None:
         # The same call once more is answered already: something has to be another value than before.
         if not others:
             return None
-        name, choice = max(others, key=lambda other: other[1].worth)
+        name, choice = min(others, key=lambda other: (_by_worth(other[1]), other[0]))
         choices[name] = choice
     elif kinds == {"same"}:
         probability *= _rate(counts, ("repeat", target))
     return _together(probability, choices)
+
+
+def _by_worth(choice: Choice) -> tuple[float, str]:
+    """Best first; the same whatever the order of counts (of which sums of floats are only nearly independent)."""
+    return -round(choice.worth, 9), repr(choice.source)
 
 
 def _is_plain(name: object) -> bool:
@@ -177,9 +193,11 @@ def _choices(counts: Counts, slot: tuple[str, str], last: str, texts: bool) -> I
     same = _rate(counts, ("same", *slot)) if tries else 0.0
     again = last_value(slot, last)
     if again is not None and tries >= MIN_HIT:
-        yield Choice(again, same, same, "same")
+        # A tool's first call in a session has none before it.
+        reach = 1.0 if target == last else tries / (tries + counts.of(("const", *slot)).get("", 0.0))
+        yield Choice(again, same, same * reach, "same")
     changes = 1 - same if target == last else 1.0
-    for choice in _links(counts, slot, last):
+    for choice in _links(counts, slot, last, texts):
         yield replace(choice, probability=changes * choice.probability, worth=changes * choice.worth)
     constants = counts.of(("const", *slot))
     sessions = constants.get("", 0.0)
@@ -192,7 +210,7 @@ def _choices(counts: Counts, slot: tuple[str, str], last: str, texts: bool) -> I
             yield Choice(Const(value), min(share, 1.0), min(share, 1.0), "constant")
 
 
-def _links(counts: Counts, slot: tuple[str, str], last: str) -> Iterator[Choice]:
+def _links(counts: Counts, slot: tuple[str, str], last: str, texts: bool) -> Iterator[Choice]:
     """The origins in the session's columns."""
     fresh = fsum(amount for kind, amount in counts.of(("fresh", *slot)).items() if kind)
     present = counts.of(("present", *slot))
@@ -205,7 +223,7 @@ def _links(counts: Counts, slot: tuple[str, str], last: str) -> Iterator[Choice]
             found[origin] = found.get(origin, 0.0) + amount
     for origin, amount in found.items():
         source = source_of(origin, slot, last) if amount >= MIN_HIT else None
-        if source is None:
+        if source is None or (origin.kind == "frame" and not texts):
             continue
         column = origin.more or origin.of
         if column is None:
