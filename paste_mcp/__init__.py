@@ -3,10 +3,11 @@
 The map of the house; imports point from top to bottom:
 
     cli         the verbs
+    curate      looking after patterns
     app         from a config file to running objects
     proxy       async and thin: carries bytes and carries out commands; `proxy/call.py` is the life of a tool call
     lab         demonstrations and measurements
-    store       files: patterns
+    store       files: patterns, sessions of the past, what was learnt, what servers offer
     config      the config file
     core        pure: what comes next (`prediction`), is it safe and is it worth it (`speculation`), and one session's
                 state (`engine`)

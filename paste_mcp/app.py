@@ -11,31 +11,33 @@ from pathlib import Path
 from typing import Literal
 
 import anyio
-from platformdirs import user_state_path
 
 from paste_mcp.config import Config
 from paste_mcp.core.patterns.language import Pattern
 from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.predictor import Predictor
+from paste_mcp.core.prediction.together import Together
+from paste_mcp.proxy.learning import Learning
 from paste_mcp.proxy.recorder import Recorder
 from paste_mcp.proxy.sdk import Connect
 from paste_mcp.proxy.transports import connector
 from paste_mcp.proxy.upstream import Proxy
+from paste_mcp.store.catalogues import Catalogues, launch_key
 from paste_mcp.store.pattern_files import default_patterns, load_patterns
+from paste_mcp.store.state import learnt_store, own_patterns
 
 Transport = Literal["stdio", "sse", "http"]
 
 
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """Where records are kept: `PASTE_MCP_STATE_DIR`, else the system's place for a user's state."""
-    own = environ.get("PASTE_MCP_STATE_DIR")
-    return Path(own) if own else user_state_path("paste-mcp")
+def read_patterns(config: Config | None, files: Sequence[Path], state: Path) -> list[Pattern]:
+    """The shipped pool unless the config says no, the user's own file, the config's, then `files`.
 
-
-def read_patterns(config: Config, files: Sequence[Path]) -> list[Pattern]:
-    """The shipped pool unless the config says no, the config's files, then `files`. Raises `PatternFileError`."""
-    patterns = default_patterns() if config.paste.default_patterns else []
-    for path in (*config.paste.patterns, *files):
+    Raises `PatternFileError`.
+    """
+    patterns = default_patterns() if config is None or config.paste.default_patterns else []
+    own = own_patterns(state)
+    named = () if config is None else config.paste.patterns
+    for path in (*([own] if own.exists() else ()), *named, *files):
         patterns += load_patterns(path, users_own=True)
     return patterns
 
@@ -50,18 +52,28 @@ def build(
 ) -> Proxy:
     """A proxy ready to be entered. `connects` replaces how servers are reached, for embedding and tests."""
     sessions = state / "sessions"
+    pool = Pool(patterns)
+    written = Predictor(pool)
+    learning = Learning(learnt_store(state), history=config.paste.history) if config.learns else None
+    keys = {alias: launch_key(alias, server.launch()) for alias, server in config.servers.items()}
     return Proxy(
         config,
-        Predictor(Pool(patterns)),
+        written if learning is None else Together(written, learning.learner, pool.disabled),
         connectors(config) if connects is None else connects,
+        Catalogues(state / "catalogues", keys),
         lambda id: Recorder(sessions, config.paste.record, id),
+        learning,
     )
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that hosts may connect to from now on. Raises OSError where the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
+    listener = socket.create_server((host, port), family=family)
+    # Handed on to the connections. The event loop does not see that a socket made this way is TCP's, and would leave
+    # each answer's second packet to wait for the host's acknowledgement of the first, for 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 async def serve(proxy: Proxy, transport: Transport, listener: socket.socket | None = None) -> None:

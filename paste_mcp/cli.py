@@ -8,15 +8,21 @@ Exit codes: 0 done; 1 ran, and the answer is no; 2 the user's input cannot be us
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
+from typer.core import TyperCommand
 
 from paste_mcp import __version__
+from paste_mcp.cli_patterns import patterns_app
+from paste_mcp.told import refuse, say
 
 if TYPE_CHECKING:
     from paste_mcp.config import Config
@@ -29,6 +35,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+bench = typer.Typer(help="Measure it on this machine.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+app.add_typer(patterns_app, name="patterns")
+
+Thing = TypeVar("Thing")
 
 ConfigOption = Annotated[
     Path,
@@ -53,7 +65,7 @@ def main() -> None:
         if told is None:
             raise
         if message := " ".join(told().split()):
-            _say(message)
+            say(message)
         code = 2
     sys.exit(code)
 
@@ -89,15 +101,17 @@ def serve(
 ) -> None:
     """Run the proxy in front of the configured servers. On stdio, stdout carries the protocol and nothing else."""
     _log_to_stderr(verbose)
-    read = _read_config(config)
+    with _no_garbage():
+        read = _read_config(config)
 
-    import anyio
+        import anyio
 
-    from paste_mcp import app as root
-    from paste_mcp.proxy.upstream import LOOPBACK
+        from paste_mcp import app as root
+        from paste_mcp.proxy.upstream import LOOPBACK
+        from paste_mcp.store.state import state_folder
 
     if transport != "stdio" and host not in LOOPBACK:
-        _refuse(f"--host {host}: only this machine may connect, since hosts are not authenticated; use 127.0.0.1")
+        refuse(f"--host {host}: only this machine may connect, since hosts are not authenticated; use 127.0.0.1")
     pool = _read_patterns(read, patterns)
     if not speculation:
         read = read.without_speculation()
@@ -106,11 +120,22 @@ def serve(
         try:
             listener = root.listen(host, port)
         except OSError as error:
-            _refuse(f"--port {port}: {error.strerror or error}; choose another")
+            refuse(f"--port {port}: {error.strerror or error}; choose another")
         path = "sse" if transport == "sse" else "mcp"
         print(f"paste-mcp listens on http://{host}:{port}/{path}", file=sys.stderr)
-    proxy = root.build(read, pool, root.state_folder(os.environ))
+    proxy = root.build(read, pool, state_folder(os.environ))
     anyio.run(root.serve, proxy, transport, listener)
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """What is made here is there to stay: neither now nor later is it looked through for garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @app.command()
@@ -152,35 +177,181 @@ def demo(
         raise typer.Exit(1)
 
 
+class SeveralValues(TyperCommand):
+    """`--train A B --test C` means `--train A --train B --test C`, as people write lists of files."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each further value of `--train` and `--test`."""
+        spread: list[str] = []
+        option: str | None = None
+        for value in args:
+            if value.startswith("-"):
+                option = value if value in ("--train", "--test") else None
+            elif option is not None and spread[-1] != option:
+                spread.append(option)
+            spread.append(value)
+        return super().parse_args(ctx, spread)
+
+
+@app.command(cls=SeveralValues)
+def evaluate(
+    train: Annotated[list[Path], typer.Option("--train", help="Traces to learn from; several may follow.")],
+    test: Annotated[list[Path], typer.Option("--test", help="Traces to foresee, each a set; several may follow.")],
+    folds: Annotated[int, typer.Option(min=0, max=20, help="Keep so many parts apart; 0: learn from all.")] = 0,
+    by: Annotated[
+        Literal["task", "model"],
+        typer.Option(help="task: no task is on both sides. model: a task's runs by other models are learnt from."),
+    ] = "task",
+    top: Annotated[int, typer.Option(min=1, max=5, help="Guesses that one turn may make.")] = 3,
+    max_waste: Annotated[float, typer.Option(min=0, max=1000, help="Guesses for nothing, per hit, at most.")] = 3.0,
+    online: Annotated[bool, typer.Option("--online", help="Learn on from one tested session to the next.")] = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Leave out the baselines: much quicker.")] = False,
+    misses: Annotated[bool, typer.Option("--misses", help="Say what the other calls would have needed.")] = False,
+    dump: Annotated[Path | None, typer.Option(help="Write every guess to this file, one JSON line each.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """How many calls of recorded sessions are foreseen whole, at what waste, beside simpler ways and a perfect one."""
+    from paste_mcp.lab.evaluate import run
+    from paste_mcp.lab.evaluate.judging import Asked
+    from paste_mcp.store.traces import TraceError
+
+    split = run.Split(folds, by)
+    try:
+        run.run(train, test, split, Asked(top, max_waste), online=online, alone=alone, why=misses, dump=dump, json=json)
+    except (TraceError, run.EvaluationError) as error:
+        refuse(str(error))
+
+
+@app.command()
+def mine(
+    traces: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[TRACE]...",
+            help="Traces, records of paste-mcp, logs of Claude Code or Codex, or folders of them. None: your own.",
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the patterns to this YAML file.")] = None,
+    keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Learn for the proxy's next start.")] = True,
+    history: Annotated[
+        bool, typer.Option("--history", help="Learn short texts that calls sent, too; never what looks like a secret.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Learn from sessions of the past: those that you name, or those that are found on this machine."""
+    from paste_mcp import mine as mining
+    from paste_mcp.store.history.logs import logs_at, own_logs
+    from paste_mcp.store.learnt import StoreError
+    from paste_mcp.store.state import learnt_store, state_folder
+
+    state = state_folder(os.environ)
+    if traces:
+        logs = logs_at(traces)
+    else:
+        found = own_logs(state, os.environ, Path.home())
+        logs = [log for those in found.values() for log in those]
+        print(mining.found_in_words(found), file=sys.stderr)
+    store = learnt_store(state) if keep else None
+    try:
+        mined = mining.mine(logs, store, history=history, show=sys.stderr.isatty())
+        if output is not None:
+            mining.write_patterns(mined, output)
+    except (StoreError, OSError) as error:
+        refuse(str(error))
+    for problem in mined.problems if traces else ():
+        say(problem)
+    kept = store.path if store is not None else None
+    mining.tell(mined, kept, output)
+    if json:
+        print(mining.as_json(mined, kept, output))
+    if traces and not mined.logs:
+        raise typer.Exit(2)
+
+
+@app.command()
+def explain(
+    record: Annotated[Path, typer.Argument(help="A record of paste-mcp, a trace, or a log of Claude Code or Codex.")],
+    call: Annotated[int | None, typer.Option(min=0, help="One call, with all there is to say; counted from 0.")] = None,
+    session: Annotated[str | None, typer.Option(help="Only sessions whose id contains this.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The servers: what they say of their tools, what you allow.")
+    ] = None,
+    patterns: PatternsOption = [],  # noqa: B006 - typer copies it
+    json: JsonOption = False,
+) -> None:
+    """Why each call of a recorded session would be foreseen now, by what, or what it would have taken."""
+    read = None if config is None else _read_config(config)
+    pool = _read_patterns(read, patterns)
+
+    import time
+
+    from paste_mcp import explain as explaining
+    from paste_mcp.store.learnt import StoreError
+    from paste_mcp.store.state import state_folder
+    from paste_mcp.store.traces import TraceError
+
+    try:
+        known = explaining.knowledge(read, pool, state_folder(os.environ), int(time.time() // 86_400))
+        explaining.run(record, known, session=session, call=call, json=json)
+    except (StoreError, TraceError, explaining.CannotExplainError) as error:
+        refuse(str(error))
+
+
+@bench.command()
+def overhead(
+    vs: Annotated[
+        str, typer.Option(help="Other proxies to compare with (fastmcp, mcp-proxy), each installed apart when needed.")
+    ] = "",
+    only: Annotated[str, typer.Option(help="Of stdio, http_stdio and http_http only these, for a shorter run.")] = "",
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often everything is measured in turn.")] = 5,
+    json: JsonOption = False,
+) -> None:
+    """What the proxy costs: against no proxy, against the least any relay can cost, and against other proxies."""
+    from paste_mcp.lab.overhead.peers import PEERS
+    from paste_mcp.lab.overhead.run import run
+    from paste_mcp.lab.overhead.running import OverheadError
+    from paste_mcp.lab.overhead.subjects import ROUTES
+
+    if os.name != "posix":
+        refuse("bench overhead: waits on pipes as only POSIX systems can; run it on Linux or macOS")
+    peers = _chosen("--vs", vs, PEERS)
+    routes = _chosen("--only", only, {route.name: route for route in ROUTES}) or list(ROUTES)
+    try:
+        run(routes, peers, rounds, json)
+    except OverheadError as error:
+        say(str(error))
+        raise typer.Exit(1) from None
+
+
+def _chosen(option: str, names: str, known: Mapping[str, Thing]) -> list[Thing]:
+    """What is known by these names, in the order of what is known."""
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    if unknown := wanted - known.keys():
+        refuse(f"{option} {', '.join(sorted(unknown))}: not known; choose from {', '.join(known)}")
+    return [thing for name, thing in known.items() if name in wanted]
+
+
 def _read_config(path: Path) -> Config:
     from paste_mcp.config import ConfigError, load_config
 
     try:
         read = load_config(path, os.environ)
     except ConfigError as error:
-        _refuse(str(error))
+        refuse(str(error))
     for warning in read.warnings:
-        _say(warning)
+        say(warning)
     return read
 
 
-def _read_patterns(config: Config, files: list[Path]) -> list[Pattern]:
+def _read_patterns(config: Config | None, files: list[Path]) -> list[Pattern]:
     from paste_mcp import app as root
     from paste_mcp.store.pattern_files import PatternFileError
+    from paste_mcp.store.state import state_folder
 
     try:
-        return root.read_patterns(config, files)
+        return root.read_patterns(config, files, state_folder(os.environ))
     except PatternFileError as error:
-        _refuse(str(error))
-
-
-def _refuse(message: str) -> NoReturn:
-    _say(message)
-    raise typer.Exit(2)
-
-
-def _say(message: str) -> None:
-    print(f"paste-mcp: {message}", file=sys.stderr)
+        refuse(str(error))
 
 
 def _log_to_stderr(verbose: bool) -> None:

@@ -174,7 +174,7 @@ def test_what_is_left_aside_is_told_once_for_each_kind() -> None:
         "c.json: mcpServers.git.autoApprove, mcpServers.git.trust: "
         "other clients' keys, not read here; set them in the client",
         "c.json: mcpServers.git.timeout, mcpServers.docs.timeout: "
-        "seconds in some clients, milliseconds in others, so not read; write startup_timeout_sec",
+        "seconds in some clients, milliseconds in others, so not read; write start_timeout_s, call_timeout_s",
         "c.json: mcpServers.git.headers, mcpServers.docs.env: no meaning for this kind of server, not read",
         "c.json: mcpServers.git.shiny: unknown keys, not read",
     ]
@@ -185,13 +185,27 @@ def test_a_long_list_of_what_is_left_aside_is_cut() -> None:
     assert config.warnings[0].endswith("mcpServers.git.zz7 and 12 more: unknown keys, not read")
 
 
-def test_codexs_timeouts_are_read() -> None:
-    entry = GIT | {"startup_timeout_sec": 5, "tool_timeout_sec": 7.5}
-    config = parse(
-        {"mcpServers": {"a": entry, "b": GIT, "c": GIT | {"tool_timeout_sec": 60}}, "paste": {"start_timeout_s": 9}}
-    )
+@pytest.mark.parametrize(
+    ("start", "call"), [("start_timeout_s", "call_timeout_s"), ("startup_timeout_sec", "tool_timeout_sec")]
+)
+def test_a_servers_timeouts_are_read_in_our_words_and_in_codexs(start: str, call: str) -> None:
+    entry = GIT | {start: 5, call: 7.5}
+    config = parse({"mcpServers": {"a": entry, "b": GIT, "c": GIT | {call: 60}}, "paste": {"start_timeout_s": 9}})
     assert [config.servers[alias].start_timeout_s for alias in "abc"] == [5.0, 9.0, 9.0]
+    assert [config.servers[alias].call_timeout_s for alias in "abc"] == [7.5, None, 60.0]
     assert [config.call_timeout_s(alias) for alias in "abc"] == [7.5, 30.0, 30.0]
+
+
+def test_a_link_is_shared_only_where_the_file_says_so() -> None:
+    config = parse({"mcpServers": {"a": GIT, "b": GIT | {"shared": True}, "c": {"url": "https://h", "shared": True}}})
+    assert [server.shared for server in config.servers.values()] == [False, True, True]
+
+
+def test_how_a_server_is_launched_is_told_apart_from_how_it_is_used() -> None:
+    used = GIT | {"shared": True, "start_timeout_s": 5, "call_timeout_s": 5, "speculation": "off"}
+    config = parse({"mcpServers": {"a": GIT, "b": used, "c": GIT | {"env": {"A": "b"}}}})
+    a, b, c = (server.launch() for server in config.servers.values())
+    assert a == b != c
 
 
 def test_no_prefix_is_possible_with_one_server() -> None:
@@ -251,3 +265,19 @@ def test_the_kill_switch_turns_speculation_off_on_every_server() -> None:
     config = parse_config(data, "test", {}, Path.cwd()).without_speculation()
     assert {config.policy(alias).mode for alias in config.servers} == {"off"}
     assert all(not config.policy(alias).allow for alias in config.servers)
+
+
+@pytest.mark.parametrize(
+    ("paste", "learns"),
+    [
+        ({}, True),
+        ({"learning": "off"}, False),
+        ({"speculation": "off"}, False),
+        ({"speculation": "annotated"}, True),
+    ],
+)
+def test_it_learns_unless_learning_or_all_speculation_is_off(paste: dict, learns: bool) -> None:
+    config = parse({"mcpServers": {"a": {"command": "x"}}, "paste": paste})
+    assert config.learns is learns
+    assert not config.without_speculation().learns
+    assert not config.paste.history

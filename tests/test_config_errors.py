@@ -107,6 +107,15 @@ BAD = [
         entry(**GIT, startup_timeout_sec=True),
         "c.json: mcpServers.git.startup_timeout_sec: a number of seconds is expected, more than 0 and at most 3600",
     ),
+    (
+        entry(**GIT, call_timeout_s="5"),
+        "c.json: mcpServers.git.call_timeout_s: a number of seconds is expected, more than 0 and at most 3600",
+    ),
+    (
+        entry(**GIT, call_timeout_s=5, tool_timeout_sec=5),
+        "c.json: mcpServers.git: 'call_timeout_s' and 'tool_timeout_sec' mean the same; keep one",
+    ),
+    (entry(**GIT, shared="yes"), "c.json: mcpServers.git.shared: true or false is expected, without quotes"),
     # placeholders
     (
         entry(command="x", env={"K": "${TOKEN}"}),
@@ -168,8 +177,9 @@ BAD = [
     (
         with_paste(colour=1),
         "c.json: paste.colour: unknown key; "
-        "use speculation, limits, record, patterns, default_patterns, prefix, start_timeout_s",
+        "use speculation, limits, record, learning, history, patterns, default_patterns, prefix, start_timeout_s",
     ),
+    (with_paste(learning="yes"), "c.json: paste.learning: has to be one of on or off"),
     (with_paste(record="none"), "c.json: paste.record: has to be one of derivations, full or off"),
     (with_paste(patterns="p"), "c.json: paste.patterns: a list is expected: [...]"),
     (with_paste(patterns=[1]), "c.json: paste.patterns.0: text in double quotes is expected"),

@@ -69,7 +69,9 @@ def test_every_verb_and_option_named_exists_and_every_verb_is_named():
     assert named >= set(verbs)
     for line in README.splitlines():
         if match := re.match(r"\| `paste-mcp (\w+)", line):
-            known = {option for p in verbs[match[1]].params for option in (*p.opts, *p.secondary_opts)}
+            verb = verbs[match[1]]
+            params = [p for one in (verb, *getattr(verb, "commands", {}).values()) for p in one.params]
+            known = {option for p in params for option in (*p.opts, *p.secondary_opts)}
             for option in re.findall(r"`?(--[a-z-]+)", line):
                 assert option in known, line
 

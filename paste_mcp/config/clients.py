@@ -31,6 +31,9 @@ READ_KEYS = (
     "speculation",
     "disabled",
     "enabled",
+    "shared",
+    "start_timeout_s",
+    "call_timeout_s",
     "startup_timeout_sec",
     "tool_timeout_sec",
 )
@@ -102,7 +105,10 @@ class Notes:
         told = (
             (self.disabled, "disabled, left out"),
             (self.foreign, "other clients' keys, not read here; set them in the client"),
-            (self.timeout, "seconds in some clients, milliseconds in others, so not read; write startup_timeout_sec"),
+            (
+                self.timeout,
+                "seconds in some clients, milliseconds in others, so not read; write start_timeout_s, call_timeout_s",
+            ),
             (self.misplaced, "no meaning for this kind of server, not read"),
             (self.unknown, "unknown keys, not read"),
             (self.modeless, 'no mode, so shadow: nothing is sent; write "mode": "annotated" to send'),

@@ -57,6 +57,11 @@ class Config:
         return replace(self, policies=dict.fromkeys(self.servers, ServerPolicy(mode="off")))
 
     @property
+    def learns(self) -> bool:
+        """Something is to be learnt, and on some server there is a use for it."""
+        return self.paste.learning == "on" and any(self.policy(alias).mode != "off" for alias in self.servers)
+
+    @property
     def limits(self) -> Limits:
         """Bounds on what speculation may use."""
         return self.paste.limits

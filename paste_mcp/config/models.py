@@ -6,7 +6,7 @@ Defaults of the limits are the core's own (`Limits`), so that they stand in one 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -80,6 +80,10 @@ class Paste(Section):
     """Bounds on what speculation may use."""
     record: Literal["derivations", "full", "off"] = "derivations"
     """What is kept of a session: where arguments came from without the values, everything, or nothing."""
+    learning: Literal["on", "off"] = "on"
+    """Learn from the calls that pass, for later sessions, too: what follows what, and where arguments come from."""
+    history: bool = False
+    """Keep short texts that calls sent as well (never what looks like a secret), so that they can be foreseen again."""
     patterns: Annotated[tuple[Annotated[Path, Field(strict=False)], ...], Field(strict=False)] = ()
     """Pattern files, absolute, in the order of the file; there, relative paths start at the config file's folder."""
     default_patterns: bool = True
@@ -113,4 +117,10 @@ class ServerConfig(Section):
     start_timeout_s: Seconds = 30.0
     """Seconds that this server may take to start and to answer for the first time."""
     call_timeout_s: Seconds | None = None
-    """Seconds that a speculative call to this server may run, where the entry says so (`tool_timeout_sec`)."""
+    """Seconds that a call to this server may take without a word, not even progress; None for as long as it likes."""
+    shared: bool = False
+    """One connection for all sessions, instead of one for each."""
+
+    def launch(self) -> dict[str, Any]:
+        """What tells this server, launched this way, from any other."""
+        return self.model_dump(exclude={"start_timeout_s", "call_timeout_s", "shared"})

@@ -21,7 +21,8 @@ LONGEST_ALIAS = 32
 _ALIAS = re.compile(rf"[A-Za-z0-9_-]{{1,{LONGEST_ALIAS}}}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
-_TIMEOUTS = {"startup_timeout_sec": "start_timeout_s", "tool_timeout_sec": "call_timeout_s"}
+_TIMEOUTS = {"start_timeout_s": "startup_timeout_sec", "call_timeout_s": "tool_timeout_sec"}
+"""Ours, and what Codex calls them."""
 
 
 def check_aliases(aliases: Iterable[str], place: Place) -> None:
@@ -62,6 +63,8 @@ def parse_server(
     ours, others = (STDIO_KEYS, REMOTE_KEYS) if kind == "stdio" else (REMOTE_KEYS, STDIO_KEYS)
     notes.misplaced += [place.at(key).path for key in others if entry.get(key)]
     values = {key: entry[key] for key in ours if key in entry and key not in URL_KEYS}
+    if "shared" in entry:
+        values["shared"] = entry["shared"]
     values |= {"start_timeout_s": start_timeout_s, **_timeouts(entry, place), "type": kind}
     if kind == "stdio":
         if values["command"] is None:
@@ -98,14 +101,17 @@ def _transport(entry: Mapping[str, Any], place: Place) -> tuple[str | None, str]
 
 
 def _timeouts(entry: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Codex's two timeouts, seconds, under our names; checked here so that errors name the keys of the file."""
+    """The two timeouts, seconds, under our names; checked here so that errors name the keys of the file."""
     found = {}
-    for theirs, ours in _TIMEOUTS.items():
-        if theirs in entry:
-            seconds = entry[theirs]
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
-                place.at(theirs).fail("a number of seconds is expected, more than 0 and at most 3600")
-            found[ours] = float(seconds)
+    for ours, theirs in _TIMEOUTS.items():
+        if ours in entry and theirs in entry:
+            place.fail(f"'{ours}' and '{theirs}' mean the same; keep one")
+        for key in (ours, theirs):
+            if key in entry:
+                seconds = entry[key]
+                if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
+                    place.at(key).fail("a number of seconds is expected, more than 0 and at most 3600")
+                found[ours] = float(seconds)
     return found
 
 

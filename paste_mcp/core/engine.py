@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
+from paste_mcp.core.commands import Answer, Cancel, Demand, Hit, Join, Launch, Miss, Outcome, Promote
 from paste_mcp.core.keys import CallKey, Unkeyable, call_key
-from paste_mcp.core.model import Event, Json, Payload, Prediction, Status, Tool, ToolCall
+from paste_mcp.core.model import Event, Payload, Prediction, Status, Tool, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation import policy
@@ -31,74 +31,8 @@ MAX_EVENTS = 512
 MAX_FORESEEN = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """The answer is here: serve `result`, once."""
-
-    id: int
-    result: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """The call is running already: wait for speculation `id`; if it fails, forward the call for real."""
-
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Promote:
-    """A guess for this call was still queued: forward the call now, the guess is no more."""
-
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """Forward the call."""
-
-
 _MISS = Miss()
-Answer: TypeAlias = Hit | Join | Promote | Miss
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Send this call now, for nobody yet."""
-
-    id: int
-    call: ToolCall
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Stop executing speculation `id`; its answer is no longer wanted."""
-
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came back for a guess: the result to keep, how it ended, and whether it may be served at all."""
-
-    result: Json
-    status: Status
-    size_bytes: int = 0
-    servable: bool = True
-    """False for whatever may never be served from speculation: errors, interim and task results, cut ones."""
-
-
-@dataclass(slots=True, eq=False)
-class Demand:
-    """A call of the agent under way. Opaque to the shell, except for `answer` and `turn`."""
-
-    call: ToolCall
-    key: CallKey | None
-    turn: int
-    began: float
-    read: bool
-    answer: Answer
-    ended: bool = False
+_FORWARDED = (Miss, Promote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +129,7 @@ class Engine:
             self.ledger.misses += 1
             if key is not None and known is not None and known.eligible:
                 self.ledger.eligible_misses += 1
-        if isinstance(answer, Miss | Promote):
+        if isinstance(answer, _FORWARDED):
             # It goes to the server now, and on its own server a demand waits for no guess.
             cancels += self._yield_server(call.server, now)
         return demand, cancels
@@ -203,7 +137,7 @@ class Engine:
     def returned(self, demand: Demand, status: Status, now: float) -> list[Cancel]:
         """The call has its answer. Bookkeeping only: cheap, and done before the answer leaves."""
         cancels = self._ended_demand(demand, now)
-        if isinstance(demand.answer, Miss | Promote) and status == "ok":
+        if isinstance(demand.answer, _FORWARDED) and status == "ok":
             self._budget.served(demand.call.server, demand.call.tool, now - demand.began)
         self._unobserved += 1
         return cancels

@@ -4,7 +4,7 @@
     demanded   the engine answers: Hit, Join, Promote or Miss (and says which guesses must stop)
     answer     serve the result, wait for the running guess, or forward the call
     returned   the engine counts it; the answer goes back to the host
-    after      once it has gone: record the call, foresee the next, start what is worth it
+    afterwards in the next lull: record the call, foresee the next, start what is worth it (`afterwards.py`)
 
 The demand path never waits for anything that speculation does, except where it joins a guess for this very call.
 """
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_types import INVALID_PARAMS
 
-from paste_mcp.core.engine import Demand, Hit, Join, Promote
-from paste_mcp.core.model import Payload, Status, ToolCall
-from paste_mcp.core.patterns.extract import payload_of, status_of
+from paste_mcp.core.commands import Demand, Hit, Join, Promote
+from paste_mcp.core.model import Status, ToolCall
+from paste_mcp.core.patterns.extract import status_of
 from paste_mcp.proxy import clock
+from paste_mcp.proxy.afterwards import Returned
 from paste_mcp.proxy.downstream import Link
 from paste_mcp.proxy.sdk import ENVELOPE, MCPError, Request
 
@@ -71,19 +72,7 @@ def _returned(session: Session, demand: Demand, answered: str, status: Status, r
     assert session.engine is not None
     now = clock.now()
     session.guesses.cancel(session.engine.returned(demand, status, now))
-    session.tasks.start_soon(_after, session, demand, answered, status, result, now)
-
-
-async def _after(
-    session: Session, demand: Demand, answered: str, status: Status, result: dict[str, Any] | None, returned_at: float
-) -> None:
-    """What follows from a call, once its answer is on its way."""
-    assert session.engine is not None
-    payload = payload_of(result) if result is not None else Payload()
-    session.recorder.call(demand, answered, status, payload, result, returned_at, session.engine.values)
-    session.engine.observe(demand, status, payload, returned_at)
-    session.engine.think(clock.now())
-    session.guesses.start(session.engine.launch(clock.now()))
+    session.afterwards.add(Returned(demand, answered, status, result, now))
 
 
 def _route(session: Session, request: Request) -> tuple[Link, str]:

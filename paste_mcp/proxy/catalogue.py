@@ -43,10 +43,11 @@ class Catalogue:
         found = self._cut.get(shown) or split(shown)
         return found if found is not None and found[0] in self._aliases else None
 
-    def set_tools(self, alias: str, definitions: list[dict[str, Any]]) -> list[Tool]:
+    def set_tools(self, alias: str, definitions: list[Any]) -> list[Tool]:
         """Remember the server's tools; returns them as the core sees them."""
         self._schemas = {key: schema for key, schema in self._schemas.items() if key[0] != alias}
-        tools = [tool_of(alias, raw) for raw in definitions if isinstance(raw.get("name"), str)]
+        named = [raw for raw in definitions if isinstance(raw, dict) and isinstance(raw.get("name"), str)]
+        tools = [tool_of(alias, raw) for raw in named]
         for tool in tools:
             self._schemas[alias, tool.name] = dict(tool.input_schema)
             self.expose(alias, tool.name)
@@ -64,11 +65,11 @@ class Catalogue:
         self._templates.setdefault(template.partition("{")[0], alias)
 
     def owners(self, uri: str) -> list[str]:
-        """The servers that may have this resource, the likeliest first."""
+        """The servers that are known to have this resource, or one like it, the likeliest first."""
         likely = [self._owners[uri]] if uri in self._owners else []
         fits = [start for start in self._templates if start and uri.startswith(start)]
         likely += [self._templates[start] for start in sorted(fits, key=len, reverse=True)]
-        return list(dict.fromkeys([*likely, *self._aliases]))
+        return list(dict.fromkeys(likely))
 
 
 def tool_of(alias: str, raw: Mapping[str, Any]) -> Tool:

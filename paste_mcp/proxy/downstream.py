@@ -7,43 +7,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
-from mcp.shared.dispatcher import ProgressFnT
-from mcp.shared.inbound import NAME_BEARING_METHODS, encode_header_value, mcp_param_headers, x_mcp_header_map
-from mcp_types import (
-    CLIENT_CAPABILITIES_META_KEY,
-    CLIENT_INFO_META_KEY,
-    CONNECTION_CLOSED,
-    PROTOCOL_VERSION_META_KEY,
-    REQUEST_TIMEOUT,
-    UNSUPPORTED_PROTOCOL_VERSION,
-)
+from mcp_types import CONNECTION_CLOSED
 
 from paste_mcp.proxy import clock
-from paste_mcp.proxy.sdk import (
-    ENVELOPE,
-    LATEST_HANDSHAKE_VERSION,
-    LATEST_MODERN_VERSION,
-    MODERN_PROTOCOL_VERSIONS,
-    Connect,
-    MCPError,
-    Peer,
-)
+from paste_mcp.proxy.greeting import Greeting, Host, OldServer, dress, greet
+from paste_mcp.proxy.http import surely_not_run
+from paste_mcp.proxy.listening import ACKNOWLEDGED, Listening, unstamped
+from paste_mcp.proxy.patience import Patience
+from paste_mcp.proxy.reports import METHOD, Reports, Tell
+from paste_mcp.proxy.sdk import Connect, MCPError, Peer
 
 logger = logging.getLogger("paste_mcp")
 
-PROBE_TIMEOUT_S = 5.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 PATIENCE_S = 5.0
 """How long a request waits for a pause between two starts to end, before it is told that the server is down."""
-MAX_PAGES = 100
+MAX_PAGES = 1000
 """Pages of one listing that are asked for; a server that has more is cut off, not looped with for ever."""
-_SUBSCRIPTIONS = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
 
 
 class LinkDown(MCPError):
@@ -51,33 +36,6 @@ class LinkDown(MCPError):
 
     def __init__(self, alias: str, reason: str) -> None:
         super().__init__(CONNECTION_CLOSED, f"server {alias!r} is not available: {reason}")
-
-
-class _OldServer(Exception):
-    """The era probe got no answer: the server must be started anew and greeted the old way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What the host said of itself, to be said again to servers."""
-
-    info: dict[str, Any]
-    capabilities: dict[str, Any]
-    modern: bool
-
-
-@dataclass(slots=True)
-class Greeting:
-    """What a server said of itself when the link came up."""
-
-    version: str
-    capabilities: dict[str, Any] = field(default_factory=dict)
-    info: dict[str, Any] = field(default_factory=dict)
-    instructions: str | None = None
-
-    @property
-    def modern(self) -> bool:
-        return self.version in MODERN_PROTOCOL_VERSIONS
 
 
 OnRequest = Callable[["Link", str, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -88,17 +46,27 @@ OnUp = Callable[["Link"], Awaitable[None]]
 class Link:
     """One server, for one session. `run` keeps it up; `request` may be called side by side from many tasks."""
 
-    def __init__(self, alias: str, connect: Connect, host: Host, start_timeout_s: float) -> None:
+    def __init__(
+        self, alias: str, connect: Connect, host: Host, start_timeout_s: float, call_timeout_s: float | None = None
+    ) -> None:
         self.alias = alias
         self.greeting: Greeting | None = None
         self.problem: str | None = None
         """Why the server is not available, while it is not."""
+        self.subscribers: dict[str, set[Any]] = {}
+        """Who wants to hear of changes of which resource."""
         self._connect = connect
         self._host = host
         self._start_timeout_s = start_timeout_s
+        self._patience = Patience(call_timeout_s)
+        self._reports = Reports()
         self._peer: Peer | None = None
-        self._try_modern = host.modern
+        self._listening: Listening | None = None
+        self.old = False
+        """Whether the server is known to fall silent, or to die, when it is asked for its era."""
         self._next_start = 0.0
+        self._end_life: Callable[[], None] | None = None
+        self._renewing = False
         self._settled = anyio.Event()
         self._wanted = anyio.Event()
         self._cleared = anyio.Event()
@@ -108,6 +76,11 @@ class Link:
     @property
     def up(self) -> bool:
         return self._peer is not None
+
+    @property
+    def modern(self) -> bool:
+        """Whether it is known to speak 2026-07-28 or later."""
+        return self.greeting is not None and self.greeting.modern
 
     async def settled(self) -> None:
         """Wait until the present attempt to start has succeeded or failed."""
@@ -132,9 +105,16 @@ class Link:
                 await self._serve_once(on_request, on_notify, on_up, on_down)
                 self.problem = "its connection ended"
                 pause_s = FIRST_PAUSE_S
+                if self._renewing:
+                    logger.info("server %s: it lost our session", self.alias)
+                    self._renewing = False
+                    # A server that loses every session is not greeted in a tight loop.
+                    await anyio.sleep_until(self._up_since + FIRST_PAUSE_S)
+                    self._cleared.set()
+                    continue
             except Exception as error:
-                if isinstance(cause := _first_cause(error), _OldServer):
-                    self._try_modern = False
+                if isinstance(cause := _first_cause(error), OldServer):
+                    self.old = True
                     continue
                 self.problem = _one_line(cause)
             logger.warning("server %s: %s", self.alias, self.problem)
@@ -158,15 +138,43 @@ class Link:
         params: dict[str, Any],
         *,
         timeout_s: float | None = None,
-        on_progress: ProgressFnT | None = None,
         schema: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The server's raw result. Raises `MCPError`, among them `LinkDown`. `schema` is the called tool's input
         schema, from which a modern server's `Mcp-Param-*` headers are made.
         """
         peer, greeting = await self._ready()
-        params, headers = self._dress(greeting, method, params, schema)
-        return await peer.request(method, params, timeout_s=timeout_s, on_progress=on_progress, headers=headers)
+        try:
+            return await self._send(peer, greeting, method, params, timeout_s, schema)
+        except MCPError as error:
+            if not surely_not_run(error):
+                raise
+            self._renew(peer)
+        peer, greeting = await self._ready()
+        try:
+            return await self._send(peer, greeting, method, params, timeout_s, schema)
+        except MCPError as error:
+            raise LinkDown(self.alias, error.message) if surely_not_run(error) else error from None
+
+    async def call(
+        self,
+        method: str,
+        params: dict[str, Any],
+        *,
+        tell: Tell | None = None,
+        schema: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """What `request` does, for a host: given up when the server is silent for longer than it may be."""
+
+        if tell is None and not self._patience.limited:
+            return await self.request(method, params, schema=schema)
+
+        async def request(tell: Tell) -> dict[str, Any]:
+            with self._reports.under(params, tell) as reported:
+                return await self.request(method, reported, schema=schema)
+
+        await self._ready()
+        return await self._patience.wait(request, tell)
 
     async def list_all(self, method: str, key: str) -> dict[str, Any]:
         """All pages of a listing as one result; fields beside the items are those of the first page.
@@ -174,13 +182,28 @@ class Link:
         A page may take as long as the start: a server that never lists what it has must not hold up the others.
         """
         first = page = await self.request(method, {}, timeout_s=self._start_timeout_s)
-        items = list(page.get(key) or ())
-        for _ in range(MAX_PAGES):
-            if not (cursor := page.get("nextCursor")):
+        items = _items(page, key)
+        cursors: set[str] = set()
+        while isinstance(cursor := page.get("nextCursor"), str) and cursor:
+            if cursor in cursors or len(cursors) == MAX_PAGES:
+                logger.warning("server %s: %s does not end; cut off at %d items", self.alias, method, len(items))
                 break
+            cursors.add(cursor)
             page = await self.request(method, {"cursor": cursor}, timeout_s=self._start_timeout_s)
-            items += page.get(key) or ()
-        return {**_without(first, "nextCursor"), key: items}
+            items += _items(page, key)
+        return {**{name: value for name, value in first.items() if name != "nextCursor"}, key: items}
+
+    def subscribe(self, uri: str, user: Any) -> None:
+        """This user wants to hear of changes of this resource, and was told that it will."""
+        self.subscribers.setdefault(uri, set()).add(user)
+
+    def unsubscribe(self, uri: str, user: Any) -> bool:
+        """This user no longer does. Whether nobody does now, so that the server is to be told."""
+        users = self.subscribers.get(uri, set())
+        users.discard(user)
+        if not users:
+            self.subscribers.pop(uri, None)
+        return not users
 
     async def notify(self, method: str, params: dict[str, Any] | None) -> None:
         """Tell the server, if it is up."""
@@ -190,6 +213,8 @@ class Link:
     # --- starting ---------------------------------------------------------------------------------------------------
 
     async def _ready(self) -> tuple[Peer, Greeting]:
+        if self._peer is not None and self.greeting is not None:
+            return self._peer, self.greeting  # every call comes by here, and scopes are dear
         with anyio.move_on_after(self._start_timeout_s):
             await self._cleared.wait()
         self.want()
@@ -201,16 +226,53 @@ class Link:
             raise LinkDown(self.alias, self.problem or "it is still starting")
         return self._peer, self.greeting
 
+    async def _send(
+        self,
+        peer: Peer,
+        greeting: Greeting,
+        method: str,
+        params: dict[str, Any],
+        timeout_s: float | None,
+        schema: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        if self._listening is not None and method in ("resources/subscribe", "resources/unsubscribe"):
+            change = self._listening.subscribe if method == "resources/subscribe" else self._listening.unsubscribe
+            await change(str(params.get("uri")))
+            return {}
+        params, headers = dress(greeting, self._host, method, params, schema)
+        return await peer.request(method, params, timeout_s=timeout_s, headers=headers)
+
+    def _renew(self, peer: Peer) -> None:
+        """Start the server anew, at once: it has forgotten us, or was not there."""
+        if self._peer is peer and self._end_life is not None:
+            self._renewing = True
+            self._settled = anyio.Event()
+            self._end_life()
+
     async def _serve_once(
         self, on_request: OnRequest, on_notify: OnNotify, on_up: OnUp, on_down: Callable[[Link], None]
     ) -> None:
         """One life of the server: start, greet, serve until the connection ends."""
 
         async def request(method: str, params: dict[str, Any]) -> dict[str, Any]:
-            return await on_request(self, method, params)
+            with self._patience.question():
+                return await on_request(self, method, params)
 
         async def notification(method: str, params: dict[str, Any] | None) -> None:
-            await on_notify(self, method, params)
+            if method == METHOD:
+                await self._reports.heard(params)
+            elif self._listening is None:
+                await on_notify(self, method, params)
+            elif method == ACKNOWLEDGED:
+                await self._listening.acknowledged(params)
+            else:
+                await on_notify(self, method, unstamped(params))
+
+        async def listen(id: str, filter: dict[str, Any]) -> None:
+            assert self.greeting is not None
+            method = "subscriptions/listen"
+            params, headers = dress(self.greeting, self._host, method, {"notifications": filter}, None)
+            await peer.request(method, params, headers=headers, request_id=id)
 
         async with self._connect() as peer, anyio.create_task_group() as tasks:
 
@@ -222,112 +284,36 @@ class Link:
                     self._lost(on_down)
                 tasks.cancel_scope.cancel()
 
+            def end() -> None:
+                self._lost(on_down)
+                tasks.cancel_scope.cancel()
+
             await tasks.start(pump)
             try:
                 with anyio.fail_after(self._start_timeout_s):
-                    self.greeting = await self._greet(peer)
+                    self.greeting = await greet(peer, self._host, try_modern=self._host.modern and not self.old)
             except TimeoutError:
                 raise LinkDown(self.alias, f"no answer within {self._start_timeout_s:g} s of its start") from None
             self._peer, self.problem = peer, None
+            self._end_life, self._up_since = end, clock.now()
+            # On the new protocol a server speaks of changes only where it was asked to.
+            self._listening = Listening(tasks, listen, notification) if self.greeting.modern else None
             await on_up(self)
             self._settled.set()
-            if self.greeting.modern:
-                tasks.start_soon(self._listen, peer)
+            if self._listening is not None:
+                self._listening.to_lists()
 
     def _lost(self, on_down: Callable[[Link], None]) -> None:
         """The server no longer answers, if it ever did."""
         if self._peer is not None:
-            self._peer = None
+            self._peer = self._listening = None
             self._cleared = anyio.Event()
             on_down(self)
 
-    async def _greet(self, peer: Peer) -> Greeting:
-        if self._try_modern and (greeting := await self._discover(peer)) is not None:
-            return greeting
-        try:
-            result = await peer.request(
-                "initialize",
-                {
-                    "protocolVersion": LATEST_HANDSHAKE_VERSION,
-                    "capabilities": self._host.capabilities,
-                    "clientInfo": self._host.info,
-                },
-                cancellable=False,
-            )
-        except MCPError as error:
-            # A server of the new era only: it names its versions instead of shaking hands.
-            if error.code == UNSUPPORTED_PROTOCOL_VERSION and (greeting := await self._discover(peer)) is not None:
-                return greeting
-            raise
-        version = str(result.get("protocolVersion"))
-        await peer.notify("notifications/initialized", None, {"mcp-protocol-version": version})
-        return Greeting(
-            version, result.get("capabilities") or {}, result.get("serverInfo") or {}, result.get("instructions")
-        )
 
-    async def _discover(
-        self, peer: Peer, version: str = LATEST_MODERN_VERSION, *, again: bool = True
-    ) -> Greeting | None:
-        """Greet in the new era; None if the server answers that it does not know it."""
-        greeting = Greeting(version)
-        params, headers = self._dress(greeting, "server/discover", {}, None)
-        try:
-            result = await peer.request(
-                "server/discover", params, headers=headers, cancellable=False, timeout_s=PROBE_TIMEOUT_S
-            )
-        except MCPError as error:
-            # Servers on old SDKs never answer the probe, and some die of it.
-            if error.code in (REQUEST_TIMEOUT, CONNECTION_CLOSED):
-                raise _OldServer from None
-            if again and (common := _versions_in_common(error)):
-                return await self._discover(peer, common[-1], again=False)
-            return None
-        if version not in (result.get("supportedVersions") or ()):
-            return None
-        greeting.capabilities = result.get("capabilities") or {}
-        greeting.instructions = result.get("instructions")
-        greeting.info = (result.get("_meta") or {}).get("io.modelcontextprotocol/serverInfo") or {}
-        return greeting
-
-    async def _listen(self, peer: Peer) -> None:
-        """Hear of changes: on the new protocol a server speaks of them only where it was asked to."""
-        greeting = Greeting(LATEST_MODERN_VERSION)
-        params, headers = self._dress(greeting, "subscriptions/listen", {"notifications": _SUBSCRIPTIONS}, None)
-        try:
-            await peer.request("subscriptions/listen", params, headers=headers, request_id="paste-listen")
-        except MCPError as error:
-            logger.debug("server %s offers no change notifications: %s", self.alias, error)
-
-    def _dress(
-        self, greeting: Greeting, method: str, params: dict[str, Any], schema: dict[str, Any] | None
-    ) -> tuple[dict[str, Any], dict[str, str]]:
-        """Params and HTTP headers as this server's era wants them. Other transports ignore the headers."""
-        headers = {"mcp-protocol-version": greeting.version}
-        meta = dict(params.get("_meta") or {})
-        if not greeting.modern:
-            kept = {key: value for key, value in meta.items() if key not in ENVELOPE}
-            return {**_without(params, "_meta"), **({"_meta": kept} if kept else {})}, headers
-        meta.setdefault(CLIENT_INFO_META_KEY, self._host.info)
-        meta.setdefault(CLIENT_CAPABILITIES_META_KEY, self._host.capabilities)
-        meta[PROTOCOL_VERSION_META_KEY] = greeting.version
-        headers["mcp-method"] = method
-        if (key := NAME_BEARING_METHODS.get(method)) and isinstance(params.get(key), str):
-            headers["mcp-name"] = encode_header_value(params[key])
-        if schema is not None and isinstance(params.get("arguments"), dict):
-            headers |= mcp_param_headers(x_mcp_header_map(schema), params["arguments"])
-        return {**params, "_meta": meta}, headers
-
-
-def _without(params: dict[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if name != key}
-
-
-def _versions_in_common(refusal: MCPError) -> list[str]:
-    """What a server that refused the version it was asked in names of ours instead."""
-    if refusal.code != UNSUPPORTED_PROTOCOL_VERSION or not isinstance(refusal.data, dict):
-        return []
-    named = refusal.data.get("supported")
-    return [version for version in MODERN_PROTOCOL_VERSIONS if isinstance(named, list) and version in named]
+def _items(page: dict[str, Any], key: str) -> list[Any]:
+    items = page.get(key)
+    return list(items) if isinstance(items, list) else []
 
 
 def _first_cause(error: BaseException) -> BaseException:
@@ -340,5 +326,7 @@ def _one_line(error: BaseException) -> str:
     """An error in one line fit for a log and for a host's eyes."""
     if isinstance(error, LinkDown):
         return error.message.partition(": ")[2]
+    if isinstance(error, MCPError):
+        return error.message
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -12,7 +12,8 @@ from paste_mcp.config import Config
 from paste_mcp.core.model import Tool
 from paste_mcp.core.speculation.policy import Decision, decide_tool
 from paste_mcp.proxy.catalogue import Catalogue, tool_of
-from paste_mcp.proxy.downstream import Host, Link
+from paste_mcp.proxy.downstream import Link
+from paste_mcp.proxy.greeting import Host
 from paste_mcp.proxy.sdk import Connect, MCPError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paste_mcp.core.engine import Outcome
+from paste_mcp.core.commands import Outcome
 from paste_mcp.core.patterns.extract import status_of
 
 MAX_NODES = 50_000

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
 import signal
 import stat
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, Process
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import cache
+from typing import IO
 
 import anyio
 import sniffio
 
-from paste_mcp.proxy.lines import MAX_LINE_BYTES
+from paste_mcp.proxy.guard import GUARD
+from paste_mcp.proxy.lines import Listener
 
+logger = logging.getLogger("paste_mcp")
+
+MAX_LINE_BYTES = 32 * 1024 * 1024
+"""The longest message that is read. A peer that writes more without a line break is cut off."""
 GRACE_S = 2.0
 """How long a server may take to end after its stdin was closed, and again after it was asked."""
 
@@ -44,30 +52,154 @@ def _can_be_awaited(fd: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
 
 
-class StreamPipe:
-    """A pair of asyncio streams as a `Pipe`."""
+class BytePipe(asyncio.Protocol):
+    """Two transports of the event loop, one to read and one to write, as a `Pipe` of lines.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    What comes is handed on from within the loop's callback: a stream would cost each message a turn of the loop more.
+    """
 
-    async def read_line(self) -> bytes:
+    def __init__(self) -> None:
+        self._source: asyncio.ReadTransport
+        self._sink: asyncio.WriteTransport
+        self._listener: Listener | None = None
+        self._partial = bytearray()
+        self._lines: deque[bytes] = deque()
+        """Whole lines that nobody has heard yet."""
+        self._held = False
+        self._at_end = False
+        self._behind: list[bytes] | None = None
+        """What is written later in the same turn of the loop as an earlier message; it goes all at once."""
+        self._room: asyncio.Future[None] | None = None
+        """Made while the other side does not keep up, and done once it does."""
+
+    @classmethod
+    async def over(cls, source: IO[bytes], sink: IO[bytes]) -> BytePipe:
+        """These two files, which are closed with the pipe."""
+        loop, pipe = asyncio.get_running_loop(), cls()
+        pipe._source, _ = await loop.connect_read_pipe(lambda: pipe, source)
         try:
-            return await self._reader.readline()
-        except ConnectionError:
-            return b""
+            pipe._sink, _ = await loop.connect_write_pipe(lambda: _Outbound(pipe), sink)
+        except BaseException:
+            pipe._source.close()
+            raise
+        return pipe
+
+    # --- towards those who use it -----------------------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
+        self._hand_on()
+
+    def hold(self) -> None:
+        self._held = True
+        self._source.pause_reading()
+
+    def go_on(self) -> None:
+        self._held = False
+        self._source.resume_reading()
+        self._hand_on()
 
     def write(self, data: bytes) -> None:
-        self._writer.write(data)
+        # The first message of a turn goes at once, so that nothing waits; those after it cost one system call together.
+        if self._behind is None:
+            self._behind = []
+            asyncio.get_running_loop().call_soon(self._catch_up)
+            self._sink.write(data)
+        else:
+            self._behind.append(data)
+
+    @property
+    def full(self) -> bool:
+        return self._room is not None
 
     async def drain(self) -> None:
-        # The reader notices a peer that has gone; a write to it is no error of the writer.
-        with suppress(ConnectionError):
-            await self._writer.drain()
+        if self._room is not None:
+            await asyncio.shield(self._room)
+
+    # --- towards those who opened it --------------------------------------------------------------------------------
+
+    async def finish(self) -> None:
+        """Wait until everything written has gone."""
+        self._catch_up()
+        self._sink.set_write_buffer_limits(0)
+        await self.drain()
+
+    def close_writing(self) -> None:
+        """The other side sees the end once it has read what was written."""
+        self._catch_up()
+        self._sink.close()
+
+    def close(self) -> None:
+        self._source.close()
+        # A transport that is closing already must not be told again, unless it still waits to be rid of something.
+        if not self._sink.is_closing() or self._sink.get_write_buffer_size():
+            self._sink.abort()
+
+    # --- towards the event loop -------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        *whole, rest = data.split(b"\n")
+        if not whole:
+            self._partial += rest
+        else:
+            if self._partial:
+                whole[0] = bytes(self._partial + whole[0])
+            self._partial = bytearray(rest)
+            self._lines.extend(whole)
+            self._hand_on()
+        if len(self._partial) > MAX_LINE_BYTES:
+            logger.warning("a peer wrote more than %d bytes without a line break: cut off", MAX_LINE_BYTES)
+            self._partial.clear()
+            self.connection_lost(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._at_end = True
+        if self._partial:
+            self._lines.append(bytes(self._partial))
+            self._partial.clear()
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        if self._listener is None:
+            return
+        while self._lines and not self._held:
+            self._listener.heard_line(self._lines.popleft())
+        if self._at_end and not self._held:
+            self._listener.ended()
+
+    def stalled(self) -> None:
+        self._room = asyncio.get_running_loop().create_future()
+
+    def flowing(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None
+
+    def _catch_up(self) -> None:
+        behind, self._behind = self._behind, None
+        if behind:
+            self._sink.write(b"".join(behind))
+
+
+class _Outbound(asyncio.BaseProtocol):
+    """What the event loop says about the transport that a pipe writes to."""
+
+    def __init__(self, pipe: BytePipe) -> None:
+        self._pipe = pipe
+
+    def pause_writing(self) -> None:
+        self._pipe.stalled()
+
+    def resume_writing(self) -> None:
+        self._pipe.flowing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Whoever waits for room waits in vain; that the peer has gone he learns from what it no longer says.
+        self._pipe.flowing()
 
 
 @asynccontextmanager
-async def own_pipe() -> AsyncIterator[StreamPipe]:
+async def own_pipe() -> AsyncIterator[BytePipe]:
     """Our stdin and stdout. Meanwhile file descriptor 0 is empty and 1 is stderr, so that neither a server that
     inherits them nor a stray print can touch the protocol. Ask `own_available` first.
     """
@@ -76,23 +208,14 @@ async def own_pipe() -> AsyncIterator[StreamPipe]:
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     os.close(nothing)
-    loop = asyncio.get_running_loop()
     try:
-        reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
-        source, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(wire_in, "rb", closefd=False)
-        )
-        sink, protocol = await loop.connect_write_pipe(
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(wire_out, "wb", closefd=False)
-        )
-        writer = asyncio.StreamWriter(sink, protocol, None, loop)
+        pipe = await BytePipe.over(os.fdopen(wire_in, "rb", closefd=False), os.fdopen(wire_out, "wb", closefd=False))
         try:
-            yield StreamPipe(reader, writer)
+            yield pipe
             with anyio.move_on_after(GRACE_S):
-                await writer.drain()
+                await pipe.finish()
         finally:
-            source.close()
-            sink.close()
+            pipe.close()
     finally:
         for private, standard in ((wire_in, 0), (wire_out, 1)):
             # The event loop made it non-blocking, for everybody who shares it: a terminal would stay so.
@@ -104,31 +227,45 @@ async def own_pipe() -> AsyncIterator[StreamPipe]:
 @asynccontextmanager
 async def server_pipe(
     command: str, arguments: Sequence[str], env: Mapping[str, str], cwd: str | None
-) -> AsyncIterator[StreamPipe]:
+) -> AsyncIterator[BytePipe]:
     """Start a server; end it, and all that it started, on the way out. Raises OSError where it cannot be started."""
-    process = await asyncio.create_subprocess_exec(
-        command,
-        *arguments,
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=None if _has_stderr() else DEVNULL,
-        env=dict(env),
-        cwd=cwd,
-        limit=MAX_LINE_BYTES,
-        start_new_session=True,
-        preexec_fn=_dies_with_parent(),
-    )
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        yield StreamPipe(process.stdout, process.stdin)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await _end(process)
+    # Pipes of our own, not asyncio's: its subprocess transport takes a turn of the loop more for all that it hears.
+    with ExitStack() as ours, ExitStack() as theirs:
+        stdin, to_server = _pipe(theirs, ours)
+        from_server, stdout = _pipe(ours, theirs)
+        pipe = await BytePipe.over(from_server, to_server)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                command,
+                *arguments,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=None if _has_stderr() else DEVNULL,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+                preexec_fn=_dies_with_parent(),
+            )
+            theirs.close()
+            with GUARD.watching(process.pid):
+                try:
+                    yield pipe
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await _end(process, pipe)
+        finally:
+            pipe.close()
 
 
-async def _end(process: Process) -> None:
-    assert process.stdin is not None
-    process.stdin.close()
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """A pipe; each end is closed with its stack."""
+    read, write = os.pipe()
+    return reader.enter_context(os.fdopen(read, "rb", 0)), writer.enter_context(os.fdopen(write, "wb", 0))
+
+
+async def _end(process: Process, pipe: BytePipe) -> None:
+    pipe.close_writing()
+    pipe.go_on()  # A server whose output is not read may hang in it.
     if not await _gone(process):
         _signal_group(process.pid, signal.SIGTERM)
         await _gone(process)
@@ -138,12 +275,8 @@ async def _end(process: Process) -> None:
 
 
 async def _gone(process: Process) -> bool:
-    """Whether it ended within the grace period. Its output is read meanwhile: a full pipe would keep it alive."""
-    assert process.stdout is not None
+    """Whether it ended within the grace period."""
     with anyio.move_on_after(GRACE_S):
-        with suppress(ConnectionError, ValueError):
-            while await process.stdout.read(1 << 16):
-                pass
         await process.wait()
         return True
     return False

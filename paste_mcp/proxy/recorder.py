@@ -6,9 +6,7 @@ place), which is enough to mine and explain a session. The key never leaves this
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
 import logging
 import os
 import re
@@ -17,12 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from paste_mcp.core.engine import Demand
+from paste_mcp.core.commands import Demand
 from paste_mcp.core.keys import Unkeyable, canonical
 from paste_mcp.core.model import Json, Payload, Status
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.proxy import clock
+from paste_mcp.proxy.wire import encode
 
 logger = logging.getLogger("paste_mcp")
 
@@ -72,6 +71,7 @@ class Recorder:
             "turn": demand.turn,
             "server": demand.call.server,
             "tool": demand.call.tool,
+            "definition": demand.key.definition if demand.key else "",
             "read_only": demand.read,
             "is_error": status == "error",
             "status": status,
@@ -99,7 +99,7 @@ class Recorder:
         found: dict[str, Any] = {}
         for path, leaf in _leaves(arguments):
             try:
-                digest = hmac.new(self._key, canonical(leaf), hashlib.sha256).hexdigest()[:16]
+                digest = hmac.digest(self._key, canonical(leaf), "sha256").hex()[:16]
             except Unkeyable:
                 continue
             places = [
@@ -116,7 +116,7 @@ class Recorder:
             if self._file is None or self._written > MAX_FILE_BYTES:
                 self._open()
             assert self._file is not None
-            line = json.dumps(record(), separators=(",", ":"), default=str).encode() + b"\n"
+            line = encode(record())
             os.write(self._file, line)
             self._written += len(line)
         except OSError as error:

@@ -6,15 +6,20 @@ Nothing is validated and nothing is left out: fields that nobody knows yet trave
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
 from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND
+from mcp_types.methods import INPUT_REQUIRED_METHODS
 
+from paste_mcp.proxy import reports
 from paste_mcp.proxy.call import call_tool
-from paste_mcp.proxy.downstream import Greeting, Link
+from paste_mcp.proxy.downstream import Link
+from paste_mcp.proxy.greeting import SERVER_INFO, Greeting
+from paste_mcp.proxy.levels import LEVELS
+from paste_mcp.proxy.offers import LISTINGS, Listing
 from paste_mcp.proxy.sdk import MCPError, Request
 from paste_mcp.proxy.session import Session
 
@@ -23,40 +28,50 @@ logger = logging.getLogger("paste_mcp")
 SdkAnswer = Callable[[], Awaitable[dict[str, Any] | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    key: str
-    capability: str
-    named: bool
-
-
-LISTINGS = {
-    "tools/list": _Listing("tools", "tools", named=True),
-    "prompts/list": _Listing("prompts", "prompts", named=True),
-    "resources/list": _Listing("resources", "resources", named=False),
-    "resources/templates/list": _Listing("resourceTemplates", "resources", named=False),
-}
 _GREETINGS = frozenset({"initialize", "server/discover"})
-_SDKS_OWN = frozenset(
-    {"ping", "subscriptions/listen", "notifications/cancelled", "notifications/initialized", "notifications/progress"}
-)
+_SDKS_OWN = frozenset({"ping", "notifications/cancelled", "notifications/initialized"})
+_LEGACY_ONLY = frozenset({"initialize", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+"""What the newer protocol no longer has. The SDK refuses it in the words of the era."""
 _CACHEABLE = frozenset({*LISTINGS, "resources/read", "server/discover"})
 _MODERN_FIELDS = ("resultType", "ttlMs", "cacheScope")
 
 
 async def answer(session: Session, request: Request, sdk_answer: SdkAnswer) -> dict[str, Any] | None:
     """The host's request or notification, answered. Raises `MCPError` for the host."""
-    if request.method in _SDKS_OWN:
+    method = request.method
+    if method in _SDKS_OWN or (request.modern and method in _LEGACY_ONLY):
         return await sdk_answer()
-    await session.open(request)
+    session.open(request)
+    if method == reports.METHOD:
+        await session.reports.heard(request.params)
+        return None
     if request.id is None:
         for link in session.links.values():
-            await link.notify(request.method, request.params or None)
+            if not (link.modern and method == "notifications/roots/list_changed"):
+                await link.notify(method, request.params or None)
         return None
     if request.method in _GREETINGS:
-        greeting = _greet(session, dict(await sdk_answer() or {}))
+        await session.offers.introduced(session.links, alone=session.alone is not None)
+        greeting = _greet(session, dict(await sdk_answer() or {}), modern=request.modern)
         return {**_shaped(request, {}), **greeting} if request.modern else greeting
+    if method == "subscriptions/listen":
+        return _shaped(request, await session.listen(request)) if request.modern else await sdk_answer()
+    if request.modern and method in INPUT_REQUIRED_METHODS:
+        return _shaped(request, await _bridged(session, request))
     return _shaped(request, await _dispatch(session, request))
+
+
+async def _bridged(session: Session, request: Request) -> dict[str, Any]:
+    """A modern host's request: where it may go to a legacy server, that one may turn to the host before it answers."""
+    links = list(session.links.values())
+    if request.method != "resources/read":
+        name = request.params.get("name")
+        found = session.catalogue.resolve(name) if isinstance(name, str) else None
+        links = [session.links[found[0]]] if found is not None else []
+    if all(link.modern for link in links):
+        return await _dispatch(session, request)
+    own_state = all(link.greeting is not None and not link.modern for link in links)
+    return await session.bridge.answer(request, partial(_dispatch, session, request), own_state=own_state)
 
 
 async def _dispatch(session: Session, request: Request) -> dict[str, Any]:
@@ -77,16 +92,17 @@ async def _dispatch(session: Session, request: Request) -> dict[str, Any]:
     if method.startswith("resources/"):
         return await _first_of(session, request, session.catalogue.owners(str(params.get("uri"))))
     if method == "logging/setLevel":
-        return await _to_all(session, request, "logging")
-    return await _first_of(session, request, list(session.links))
+        return await _set_level(session, request)
+    return await _first_of(session, request)
 
 
 # --- greeting -------------------------------------------------------------------------------------------------------
 
 
-def _greet(session: Session, sdk: dict[str, Any]) -> dict[str, Any]:
+def _greet(session: Session, sdk: dict[str, Any], *, modern: bool) -> dict[str, Any]:
     """The greeting of all servers together; of a single unprefixed server, its own."""
-    greetings = {alias: link.greeting for alias, link in session.links.items() if link.up and link.greeting}
+    known = {alias: session.offers.greeting(link) for alias, link in session.links.items()}
+    greetings = {alias: greeting for alias, greeting in known.items() if greeting is not None}
     starting = len(greetings) < len(session.links)
     capabilities = _merged([g.capabilities for g in greetings.values()])
     if starting or not greetings:
@@ -96,19 +112,20 @@ def _greet(session: Session, sdk: dict[str, Any]) -> dict[str, Any]:
         # Some hosts drop change notifications of servers that did not announce them.
         if changing in capabilities:
             capabilities[changing] = {**capabilities[changing], "listChanged": True}
-    session.announced()
-    return {**sdk, "capabilities": capabilities, **_introduction(greetings, session.catalogue.prefixed)}
+    greeting = {**sdk, "capabilities": capabilities}
+    if session.alone is None:
+        told = [f"[{alias}]\n{g.instructions}" for alias, g in greetings.items() if g.instructions]
+        return {**greeting, "instructions": "\n\n".join(told)} if told else greeting
+    return {**greeting, **_introduction(next(iter(greetings.values())), modern)} if greetings else greeting
 
 
-def _introduction(greetings: dict[str, Greeting], prefixed: bool) -> dict[str, Any]:
-    told = {alias: g.instructions for alias, g in greetings.items() if g.instructions}
-    if prefixed:
-        text = "\n\n".join(f"[{alias}]\n{instructions}" for alias, instructions in told.items())
-        return {"instructions": text} if text else {}
-    alone = next(iter(greetings.values()), None)
-    if alone is None:
-        return {}
-    return {"serverInfo": alone.info, **({"instructions": alone.instructions} if alone.instructions else {})}
+def _introduction(server: Greeting, modern: bool) -> dict[str, Any]:
+    """How a single server presents itself, in the form of the host's era."""
+    told = {} if server.instructions is None else {"instructions": server.instructions}
+    rest = {key: value for key, value in server.rest.items() if modern or key not in _MODERN_FIELDS}
+    if not modern:
+        return {"serverInfo": server.info, **told, **rest}
+    return {**told, **rest, "_meta": {SERVER_INFO: server.info, **rest.get("_meta", {})}}
 
 
 def _merged(many: list[dict[str, Any]]) -> dict[str, Any]:
@@ -123,39 +140,43 @@ def _merged(many: list[dict[str, Any]]) -> dict[str, Any]:
 # --- lists ----------------------------------------------------------------------------------------------------------
 
 
-async def _list(session: Session, request: Request, listing: _Listing) -> dict[str, Any]:
+async def _list(session: Session, request: Request, listing: Listing) -> dict[str, Any]:
     """All servers' items, in the order of the configuration. One that fails is left out and reported."""
+    if session.alone is not None:
+        return await _list_alone(session, session.alone, request, listing)
     found: dict[str, dict[str, Any]] = {}
 
     async def ask(link: Link) -> None:
-        try:
-            if request.method == "tools/list":
-                found[link.alias] = await session.list_tools(link)
-            else:
-                found[link.alias] = await link.list_all(request.method, listing.key)
-        except MCPError as error:
-            if error.code != METHOD_NOT_FOUND:
-                logger.warning("server %s: %s: %s", link.alias, request.method, error)
+        found[link.alias] = await session.offers.known(link, request.method) or {}
 
     async with anyio.create_task_group() as tasks:
         for link in session.links.values():
-            if not link.up:
-                link.want()
-            elif link.greeting is not None and listing.capability in link.greeting.capabilities:
-                tasks.start_soon(ask, link)
-    items = [
-        _shown(session, alias, item, listing)
-        for alias in session.links
-        for item in found.get(alias, {}).get(listing.key, ())
-    ]
+            tasks.start_soon(ask, link)
+    listed = {alias: found[alias].get(listing.key, ()) for alias in session.links}
+    items = session.offers.shown(request.method, listed, lambda alias, item: _shown(session, alias, item, listing))
     # What a single server says beside its items is true of the whole list as well.
-    rest = next(iter(found.values())) if len(session.links) == 1 and found else {}
+    rest = next(iter(found.values())) if len(found) == 1 else {}
     return {**rest, listing.key: items}
 
 
-def _shown(session: Session, alias: str, item: dict[str, Any], listing: _Listing) -> dict[str, Any]:
+async def _list_alone(session: Session, link: Link, request: Request, listing: Listing) -> dict[str, Any]:
+    """A single server's own answer, page by page where it answers so."""
+    method, offers = request.method, session.offers
+    if not await offers.started(link, method):
+        last = offers.last(link.alias, method) or {listing.key: []}
+        offers.tell(link.alias, method, last[listing.key])
+        return last
+    result = await session.forward(link, request, request.params)
+    offers.page(link.alias, method, request.params.get("cursor"), result)
+    return result
+
+
+def _shown(session: Session, alias: str, item: Any, listing: Listing) -> Any:
+    if not isinstance(item, dict):
+        return item
     if listing.named:
-        return {**item, "name": session.catalogue.expose(alias, item["name"])} if "name" in item else item
+        named = isinstance(item.get("name"), str)
+        return {**item, "name": session.catalogue.expose(alias, item["name"])} if named else item
     if isinstance(uri := item.get("uri"), str):
         session.catalogue.own(alias, uri)
     elif isinstance(template := item.get("uriTemplate"), str):
@@ -176,11 +197,13 @@ async def _by_name(
     return await session.forward(session.links[alias], request, own_params(own))
 
 
-async def _first_of(session: Session, request: Request, aliases: list[str]) -> dict[str, Any]:
-    """The first answer that is no refusal; else the first refusal, as it came."""
+async def _first_of(session: Session, request: Request, owners: Sequence[str] = ()) -> dict[str, Any]:
+    """The first answer that is no refusal; else the first refusal, as it came. Of servers that are not known to have
+    what is asked for, those that are down come last, since they are waited for.
+    """
     refusal: MCPError | None = None
-    for alias in aliases:
-        link = session.links[alias]
+    others = [link for alias, link in session.links.items() if alias not in owners]
+    for link in (*map(session.links.__getitem__, owners), *sorted(others, key=lambda link: not link.up)):
         try:
             return await session.forward(link, request, request.params)
         except MCPError as error:
@@ -188,10 +211,14 @@ async def _first_of(session: Session, request: Request, aliases: list[str]) -> d
     raise refusal or MCPError(METHOD_NOT_FOUND, "Method not found", request.method)
 
 
-async def _to_all(session: Session, request: Request, capability: str) -> dict[str, Any]:
+async def _set_level(session: Session, request: Request) -> dict[str, Any]:
+    """To all servers that log. Modern ones know no such request: they are told with each of the host's requests."""
     result: dict[str, Any] = {}
+    if (level := request.params.get("level")) not in LEVELS:
+        raise MCPError(INVALID_PARAMS, f"Invalid log level: {level}")
+    session.levels.host = level
     for link in session.links.values():
-        if link.up and link.greeting is not None and capability in link.greeting.capabilities:
+        if link.up and not link.modern and link.greeting is not None and "logging" in link.greeting.capabilities:
             result = await session.forward(link, request, request.params)
     return result
 
@@ -200,5 +227,6 @@ def _shaped(request: Request, result: dict[str, Any]) -> dict[str, Any]:
     """A result in the envelope of the host's era; what a server said stays as it said it."""
     if not request.modern:
         return {key: value for key, value in result.items() if key not in _MODERN_FIELDS}
-    cache = {"ttlMs": 0, "cacheScope": "private"} if request.method in _CACHEABLE else {}
+    cacheable = request.method in _CACHEABLE and result.get("resultType", "complete") == "complete"
+    cache = {"ttlMs": 0, "cacheScope": "private"} if cacheable else {}
     return {"resultType": "complete", **cache, **result}

@@ -6,7 +6,7 @@ SDK moves something, it is mended here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -31,7 +31,6 @@ from mcp.server.runner import (
 )
 from mcp.server.streamable_http import EventStore
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.subscriptions import ListenHandler
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared._stream_protocols import ReadStream, WriteStream
@@ -42,10 +41,10 @@ from mcp.shared.message import SessionMessage
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
+    INTERNAL_ERROR,
     INVALID_REQUEST,
     PROTOCOL_VERSION_META_KEY,
     UNSUPPORTED_PROTOCOL_VERSION,
-    SubscriptionsListenRequestParams,
 )
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request as HttpRequest
@@ -55,15 +54,18 @@ __all__ = [
     "LATEST_HANDSHAKE_VERSION",
     "LATEST_MODERN_VERSION",
     "MODERN_PROTOCOL_VERSIONS",
+    "RELAYED",
     "Connect",
+    "HttpManager",
     "MCPError",
     "Peer",
     "Request",
     "RequestHandler",
     "Streams",
     "create_mcp_http_client",
-    "make_http_manager",
+    "has_envelope",
     "make_server",
+    "no_answer",
     "serve_dispatcher",
     "serve_streams",
 ]
@@ -109,6 +111,24 @@ class Request:
         found = self.params.get("_meta")
         return found if isinstance(found, dict) else {}
 
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """What the host declared with this very request, as it does on 2026-07-28."""
+        found = self.meta.get(CLIENT_CAPABILITIES_META_KEY)
+        return found if isinstance(found, dict) else {}
+
+    def continue_as(self, later: Request) -> None:
+        """Be the host's `later` request from now on: what is said of the call goes on that one's stream. What is asked
+        for stays the same.
+        """
+        self.params = {**self.params, "_meta": later.meta}
+        self.id, self.http = later.id, later.http
+        self._connection, self._channel = later._connection, later._channel
+
+    def another(self, method: str, params: dict[str, Any], id: str | int, http: HttpRequest, channel: Any) -> Request:
+        """A later request on the same connection."""
+        return Request(method, params, id, self.version, self.state, http, self._connection, channel)
+
     def hears(self, level: Any) -> bool:
         """Whether a log message of this level may be sent for this request: on 2026-07-28 it must ask for logs."""
         return not self.modern or (isinstance(level, str) and level in allowed_log_levels(self.version, self.meta))
@@ -147,8 +167,9 @@ class Request:
         return None if token is None else f"{token.client_id}\0{getattr(token, 'subject', None) or ''}"
 
 
-RequestHandler: TypeAlias = Callable[[Request, Callable[[], Awaitable[dict[str, Any] | None]]], Awaitable[Any]]
-ListenerOf: TypeAlias = Callable[[Request], Awaitable[ListenHandler]]
+RequestHandler: TypeAlias = Callable[
+    [Request, Callable[[], Awaitable[dict[str, Any] | None]]], Coroutine[Any, Any, Any]
+]
 
 
 def make_server(
@@ -156,13 +177,12 @@ def make_server(
     version: str,
     state: Any,
     handle: RequestHandler,
-    listener_of: ListenerOf,
     input_schema: Callable[[str], Mapping[str, Any] | None],
 ) -> Server[Any]:
     """The SDK's server with one middleware that answers everything by `handle(request, sdk_answer)`.
 
-    The SDK keeps the handshake, era routing, HTTP sessions, and change subscriptions (`listener_of(request)`). `state`
-    is what requests of streamable HTTP carry; stream transports bring their own.
+    The SDK keeps the handshake, era routing and HTTP sessions. `state` is what requests of streamable HTTP carry;
+    stream transports bring their own.
     """
 
     async def relay(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> Any:
@@ -170,9 +190,6 @@ def make_server(
             return await call_next(ctx)
 
         return await handle(_request(ctx), sdk_answer)
-
-    async def listen(ctx: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams) -> Any:
-        return await (await listener_of(_request(ctx)))(ctx, params)
 
     @asynccontextmanager
     async def lifespan(_: Server[Any]) -> AsyncIterator[Any]:
@@ -183,7 +200,6 @@ def make_server(
         version=version,
         get_tool_input_schema=input_schema,
         lifespan=lifespan,
-        on_subscriptions_listen=listen,
     )
     server.middleware[:] = [relay]
     return server
@@ -203,27 +219,42 @@ def _request(ctx: ServerRequestContext[Any, Any]) -> Request:
     )
 
 
-def make_http_manager(
-    server: Server[Any],
-    make_events: Callable[[], EventStore],
-    retry_interval_ms: int,
-    security: TransportSecuritySettings | None,
-) -> StreamableHTTPSessionManager:
+class HttpManager(StreamableHTTPSessionManager):
     """The SDK's keeper of HTTP sessions, with `make_events()` for each session.
 
     The SDK would give all sessions one event store, in which streams go by the hosts' request ids alone: whoever
     resumed the stream of his request 1 would be sent the answers to everybody's request 1.
     """
 
-    class Manager(StreamableHTTPSessionManager):
-        @property
-        def event_store(self) -> EventStore | None:
-            return make_events()  # Read once for each new session.
+    def __init__(
+        self,
+        server: Server[Any],
+        make_events: Callable[[], EventStore],
+        retry_interval_ms: int,
+        security: TransportSecuritySettings | None,
+    ) -> None:
+        self._make_events = make_events
+        super().__init__(server, retry_interval=retry_interval_ms, security_settings=security)
 
-        @event_store.setter
-        def event_store(self, _: EventStore | None) -> None: ...
+    @property
+    def event_store(self) -> EventStore | None:
+        return self._make_events()  # Read once for each new session.
 
-    return Manager(server, retry_interval=retry_interval_ms, security_settings=security)
+    @event_store.setter
+    def event_store(self, _: EventStore | None) -> None: ...
+
+    def touch(self, session_id: str) -> bool:
+        """A request that the SDK does not see is proof of life as well. Whether there is such a session."""
+        transport = self._server_instances.get(session_id)
+        if transport is None or transport.is_terminated:
+            return False
+        if (scope := transport.idle_scope) is not None and transport._idle_timeout is not None:
+            if scope.cancel_called:
+                return False
+            # Not each time: a deadline is not moved for nothing.
+            if scope.deadline - (now := anyio.current_time()) < transport._idle_timeout / 2:
+                scope.deadline = now + transport._idle_timeout
+        return True
 
 
 async def serve_streams(server: Server[Any], read: Any, write: Any, state: Any) -> None:
@@ -232,9 +263,15 @@ async def serve_streams(server: Server[Any], read: Any, write: Any, state: Any) 
     await serve_dual_era_loop(server, read, write, lifespan_state=state, init_options=options)
 
 
-async def serve_dispatcher(server: Server[Any], dispatcher: Dispatcher[Any], state: Any) -> None:
+RELAYED = frozenset({"tools/call", "resources/read", "prompts/get", "completion/complete"})
+"""Requests that `handle` answers without the SDK, and which are not led through its server where that can be spared."""
+
+
+async def serve_dispatcher(
+    server: Server[Any], dispatcher: Dispatcher[Any], state: Any, handle: RequestHandler
+) -> None:
     """What `serve_streams` does, for a host behind a dispatcher of our own. The dispatcher must answer `initialize`
-    before it reads on.
+    before it reads on. `handle` is the server's own.
     """
     options = server.create_initialization_options(NotificationOptions(True, True, True))
     connection = Connection.for_loop(dispatcher)
@@ -252,12 +289,27 @@ async def serve_dispatcher(server: Server[Any], dispatcher: Dispatcher[Any], sta
             raise MCPError(
                 INVALID_REQUEST, "this connection was opened by a handshake; the envelope has no place on it"
             )
+        if method in RELAYED:
+            version = connection.protocol_version
+            request = Request(method, dict(params or {}), dctx.request_id, version, state, None, connection, dctx)
+            result: dict[str, Any] = await handle(request, no_answer)
+            return result
         return await legacy.on_request(dctx, method, params)
 
     try:
         await dispatcher.run(on_request, legacy.on_notify)
     finally:
         await aclose_shielded(connection)
+
+
+def has_envelope(params: Mapping[str, Any]) -> bool:
+    """Whether a request with these parameters is one of 2026-07-28."""
+    return _has_modern_envelope(params)
+
+
+async def no_answer() -> None:
+    """What the SDK knows of a relayed request."""
+    raise MCPError(INTERNAL_ERROR, "the SDK knows no answer to a relayed request")
 
 
 async def _answer_modern(
@@ -285,7 +337,10 @@ async def _answer_modern(
     try:
         return await serve_one(server, quiet, method, params, connection=connection, lifespan_state=state)
     except Exception as error:
-        raise MCPError.from_error_data(modern_error_data(error)) from error
+        told = modern_error_data(error)
+        if isinstance(error, MCPError) and error.error == told:
+            raise  # as it came, with what the model of an error has no place for
+        raise MCPError.from_error_data(told) from error
 
 
 class Peer:

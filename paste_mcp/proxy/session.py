@@ -7,70 +7,83 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
-from mcp.server.subscriptions import (
-    InMemorySubscriptionBus,
-    ListenHandler,
-    PromptsListChanged,
-    ResourcesListChanged,
-    ResourceUpdated,
-    ServerEvent,
-    ToolsListChanged,
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    HEADER_MISMATCH,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
 )
-from mcp_types import INVALID_REQUEST, METHOD_NOT_FOUND
 
 from paste_mcp.core.engine import Engine
-from paste_mcp.core.model import ToolCall
-from paste_mcp.proxy import clock
+from paste_mcp.core.model import Tool, ToolCall
+from paste_mcp.proxy import clock, reports, rounds
+from paste_mcp.proxy.afterwards import Afterwards
+from paste_mcp.proxy.bridge import Bridge
 from paste_mcp.proxy.catalogue import Catalogue
-from paste_mcp.proxy.downstream import Host, Link
+from paste_mcp.proxy.changes import Changes, Wanted, asked
+from paste_mcp.proxy.downstream import Link
+from paste_mcp.proxy.greeting import Host
+from paste_mcp.proxy.levels import Levels
+from paste_mcp.proxy.links import Links, subscribe_again
+from paste_mcp.proxy.offers import LIVE_WAIT_S, Offers
 from paste_mcp.proxy.recorder import Recorder
-from paste_mcp.proxy.sdk import Connect, MCPError, Request
+from paste_mcp.proxy.reports import Reports
+from paste_mcp.proxy.sdk import MCPError, Request
 from paste_mcp.proxy.speculate import Guesses
+from paste_mcp.store.catalogues import Catalogues
 
 logger = logging.getLogger("paste_mcp")
 
-FIRST_WAIT_S = 5.0
-"""How long a host's greeting waits for servers to start; later ones announce themselves by list_changed."""
-_EVENTS: dict[str, ServerEvent] = {
-    "notifications/tools/list_changed": ToolsListChanged(),
-    "notifications/prompts/list_changed": PromptsListChanged(),
-    "notifications/resources/list_changed": ResourcesListChanged(),
-}
+_GONE = frozenset({"notifications/elicitation/complete"})
+"""What the newer protocol no longer has a server tell."""
 
 
 class Session:
     """Open one with `run` in a task group; it lives until `close`. `engine` is None where there is no session
-    identity, and so no speculation.
+    identity, and so no speculation. `met` hears of the tools that may be speculated on.
     """
 
     def __init__(
         self,
-        connects: Mapping[str, tuple[Connect, float]],
+        links: Links,
         engine: Engine | None,
         recorder: Recorder,
+        catalogues: Catalogues,
         *,
         prefix: bool,
         guess_timeouts_s: Mapping[str, float],
+        met: Callable[[Iterable[Tool]], None],
     ) -> None:
         self.engine = engine
         self.recorder = recorder
-        self.catalogue = Catalogue(connects, prefix=prefix)
+        self.catalogue = Catalogue(links.aliases, prefix=prefix)
+        self.offers = Offers(catalogues, self._tell_host, self._learn)
         self.links: dict[str, Link] = {}
-        self.listen = ListenHandler(bus := InMemorySubscriptionBus())
+        self.levels = Levels()
+        self.changes = Changes()
+        self.reports = Reports()
+        """What the host reports on servers' requests to it."""
         self.tasks: TaskGroup
+        self.bridge: Bridge
         self.guesses: Guesses
-        self._bus = bus
-        self._connects = connects
+        self.afterwards: Afterwards
+        self.in_use = 0
+        """Requests of the host that are under way."""
+        self.used_at = clock.now()
+        self._looked_up: set[tuple[str, str]] = set()
+        self._host: Host
+        self._wanted: Wanted
+        self._links = links
         self._guess_timeouts_s = guess_timeouts_s
+        self._met = met
         self._active: defaultdict[str, list[Request]] = defaultdict(list)
         self._latest: Request | None = None
-        self._announced = False
-        self._opened = False
         self._closing = anyio.Event()
         self._closed = anyio.Event()
 
@@ -80,14 +93,21 @@ class Session:
         """Live until `close`, then settle every guess and stop every server of this session."""
         try:
             async with anyio.create_task_group() as self.tasks:
+                self.offers.tasks = self.tasks
+                self.bridge = Bridge(self.tasks, shared=self.engine is None)
+                self._wanted = Wanted(self.tasks, self.links, self.catalogue, self)
                 if self.engine is not None:
                     self.guesses = Guesses(self.engine, self.tasks, self._send_guess, self._guess_timeouts_s)
+                    self.afterwards = Afterwards(self.engine, self.recorder, self.guesses)
+                    self.tasks.start_soon(self.afterwards.run)
                 task_status.started(self)
                 try:
                     await self._closing.wait()
                 finally:
+                    self._links.close(self)
                     # Before the servers are stopped: some take their time, and a host may not wait for them.
                     if self.engine is not None:
+                        self.afterwards.finish()
                         self.engine.close(clock.now())
                         self.recorder.close(self.engine.ledger)
                 self.tasks.cancel_scope.cancel()
@@ -95,65 +115,126 @@ class Session:
             self._closed.set()
 
     async def close(self) -> None:
+        self.changes.close()
         self._closing.set()
         with anyio.CancelScope(shield=True):
             await self._closed.wait()
 
-    async def open(self, request: Request) -> None:
-        """Start the servers on the host's first word, with what the host said of itself; later calls only wait."""
+    def open(self, request: Request) -> None:
+        """Start the servers on the host's first word, with what the host said of itself. Nobody waits for them here."""
         self._latest = request
-        if self._opened:
+        if self.links:
             return
-        if not self.links:
-            host = _host_of(request)
-            for alias, (connect, start_timeout_s) in self._connects.items():
-                self.links[alias] = Link(alias, connect, host, start_timeout_s)
-            for link in self.links.values():
-                self.tasks.start_soon(link.run, self._from_server, self._told_by_server, self._up, self._down)
-        with anyio.move_on_after(FIRST_WAIT_S):
-            for link in self.links.values():
-                await link.settled()
-        self._opened = True
+        self.offers.opened_at = clock.now()
+        self._host = _host_of(request)
+        for alias in self._links.aliases:
+            for name in self.offers.remembered_tools(alias):
+                self.catalogue.expose(alias, name)
+            self.links[alias] = self._links.open(alias, self._host, self, self.tasks)
+
+    @property
+    def alone(self) -> Link | None:
+        """The server, where it is a single one wrapped as it is."""
+        return None if self.catalogue.prefixed else next(iter(self.links.values()))
 
     # --- towards the servers ----------------------------------------------------------------------------------------
 
     async def forward(self, link: Link, request: Request, params: dict[str, Any]) -> dict[str, Any]:
         """Send the host's request to one server; progress, cancellation and the server's questions keep flowing."""
-        meta = dict(request.meta)
-        wants_progress = meta.pop("progressToken", None) is not None
-        if "_meta" in params:
+        wants_progress = request.meta.get("progressToken") is not None
+        if "progressToken" in request.meta:
+            meta = {key: value for key, value in request.meta.items() if key != "progressToken"}
             params = {**params, "_meta": meta}
-        schema = self.catalogue.schema(link.alias, str(params.get("name"))) if request.method == "tools/call" else None
+        if request.modern is not link.modern:
+            params = await self._across(link, request, params)
+        uri = params.get("uri")
+        if request.method == "resources/unsubscribe" and not link.unsubscribe(str(uri), self):
+            return {}  # another session still wants to hear
         active = self._active[link.alias]
         active.append(request)
         try:
-            if not wants_progress:
-                return await link.request(request.method, params, schema=schema)
-            return await self._forward_with_progress(link, request, params, schema)
+            result = await self._send(link, request, params, wants_progress)
+            if result.get("resultType") == "input_required" and not request.modern:
+
+                async def again(more: dict[str, Any]) -> dict[str, Any]:
+                    return await self._send(link, request, {**params, **more}, wants_progress)
+
+                result = await rounds.complete(result, self._host.capabilities, request.channel, again)
         finally:
             active.remove(request)
+        if request.method == "resources/subscribe":
+            link.subscribe(str(uri), self)
+        return result
+
+    async def _across(self, link: Link, request: Request, params: dict[str, Any]) -> dict[str, Any]:
+        """What a server of the other era is told before the request, or with it; the request's params for it."""
+        if request.modern:
+            if link.alias in self.bridge.early:
+                await self.bridge.ask_early(link.alias, request)
+            await self.levels.ask(link, request)
+            return params
+        meta = params.get("_meta")
+        envelope = {
+            CLIENT_INFO_META_KEY: self._host.info,
+            CLIENT_CAPABILITIES_META_KEY: self._host.capabilities,
+            **self.levels.envelope,
+        }
+        return {**params, "_meta": {**(meta if isinstance(meta, dict) else {}), **envelope}}
+
+    async def _send(self, link: Link, request: Request, params: dict[str, Any], wants_progress: bool) -> dict[str, Any]:
+        send = self._forward_with_progress if wants_progress else self._forward_plain
+        if request.method != "tools/call":
+            return await send(link, request, params, None)
+        tool = str(params.get("name"))
+        schema = self.catalogue.schema(link.alias, tool)
+        if schema is None and link.modern and (link.alias, tool) not in self._looked_up:
+            # Once: some servers answer to tools that they never list.
+            self._looked_up.add((link.alias, tool))
+            schema = await self._listed_schema(link, tool)
+        try:
+            return await send(link, request, params, schema)
+        except MCPError as error:
+            if error.code != HEADER_MISMATCH:
+                raise
+            # Refused before it ran: what goes into its headers may have changed.
+            changed = await self._listed_schema(link, tool)
+            if changed == schema:
+                raise
+            return await send(link, request, params, changed)
+
+    async def _listed_schema(self, link: Link, tool: str) -> dict[str, Any] | None:
+        """The tool's schema as the server lists it now: on the new protocol, calls over HTTP are labelled by it."""
+        with anyio.move_on_after(LIVE_WAIT_S):
+            await self.offers.refresh(link)
+        return self.catalogue.schema(link.alias, tool)
+
+    async def _forward_plain(
+        self, link: Link, request: Request, params: dict[str, Any], schema: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        return await link.call(request.method, params, schema=schema)
 
     async def _forward_with_progress(
         self, link: Link, request: Request, params: dict[str, Any], schema: dict[str, Any] | None
     ) -> dict[str, Any]:
         in_order = anyio.Lock()
 
-        async def tell(progress: float, total: float | None, message: str | None) -> None:
-            async with in_order:
-                await request.progress(progress, total, message)
+        async def tell(report: dict[str, Any]) -> None:
+            # Asked for only now: a bridged call may be waited for by another request meanwhile.
+            if (token := request.meta.get("progressToken")) is not None:
+                async with in_order:
+                    await request.channel.notify(reports.METHOD, {**report, "progressToken": token})
 
-        result = await link.request(request.method, params, on_progress=tell, schema=schema)
+        result = await link.call(request.method, params, tell=tell, schema=schema)
         # A host over HTTP hears nothing more of a call that was answered: let what came before it go first.
         async with in_order:
             return result
 
-    async def list_tools(self, link: Link) -> dict[str, Any]:
-        """A server's tools, raw; session and engine take note of them."""
-        result = await link.list_all("tools/list", "tools")
-        tools = self.catalogue.set_tools(link.alias, result["tools"])
+    def _learn(self, alias: str, definitions: list[Any]) -> None:
+        """The server listed its tools."""
+        tools = self.catalogue.set_tools(alias, definitions)
         if self.engine is not None:
-            self.guesses.cancel(self.engine.set_tools(link.alias, tools, clock.now()))
-        return result
+            self.guesses.cancel(self.engine.set_tools(alias, tools, clock.now()))
+            self._met(tools)
 
     async def _send_guess(self, call: ToolCall) -> dict[str, Any]:
         """A call that nobody asked for yet: no progress, no host behind it."""
@@ -162,21 +243,24 @@ class Session:
             "tools/call", params, schema=self.catalogue.schema(call.server, call.tool)
         )
 
-    async def _up(self, link: Link) -> None:
+    async def came_up(self, link: Link) -> None:
         """A server is there, for the first time or again."""
         self._forget(link.alias)
-        assert link.greeting is not None
-        if "tools" in link.greeting.capabilities:
-            try:
-                await self.list_tools(link)
-            except MCPError as error:
-                logger.warning("server %s does not list its tools: %s", link.alias, error)
-        if self._announced:
-            for method in _EVENTS:
-                await self._tell_host(method, None)
+        self.tasks.start_soon(self.levels.came_up, link)
+        await self.offers.came_up(link)
+        for uri, users in link.subscribers.items():
+            if self in users:
+                self.tasks.start_soon(subscribe_again, link, uri)
 
-    def _down(self, link: Link) -> None:
-        self._forget(link.alias)
+    def went_down(self, link: Link) -> None:
+        self._unlist(link.alias)
+
+    def _unlist(self, alias: str) -> None:
+        """Nothing is guessed at this server until it has listed its tools again."""
+        self._forget(alias)
+        self.offers.unlisted(alias)
+        if self.engine is not None:
+            self.guesses.cancel(self.engine.set_tools(alias, (), clock.now()))
 
     def _forget(self, alias: str) -> None:
         if self.engine is not None:
@@ -184,35 +268,58 @@ class Session:
 
     # --- from the servers -------------------------------------------------------------------------------------------
 
-    async def _from_server(self, link: Link, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    async def from_server(self, link: Link, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """A server asks the host something, on behalf of a call that the host made. Never on behalf of a guess."""
         if method == "ping":
             return {}
         active = self._active[link.alias]
-        if self.engine is not None and self.guesses.on(link.alias):
-            self.guesses.bar_all_on(link.alias, f"it asked the user something ({method})")
-            if not active:
-                raise MCPError(INVALID_REQUEST, "nobody asked for this call yet")
+        if (self.bar_guesses_on(link.alias, method) or self._may_be_a_guess(link.alias, method)) and not active:
+            raise MCPError(INVALID_REQUEST, "nobody asked for this call yet")
         if self._latest is None:
             raise MCPError(METHOD_NOT_FOUND, f"no host to answer {method}")
+        if self._latest.modern:
+            return await self.bridge.ask(link.alias, method, params, active)
         await self._latest.host_ready.wait()
         channel = active[0].channel if len(active) == 1 else self._latest.standalone
-        return await channel.send_raw_request(method, params)
+        if (token := reports.token_of(params)) is None:
+            return await channel.send_raw_request(method, params)
 
-    async def _told_by_server(self, link: Link, method: str, params: dict[str, Any] | None) -> None:
+        async def tell(report: dict[str, Any]) -> None:
+            await link.notify(reports.METHOD, {**report, "progressToken": token})
+
+        with self.reports.under(params, tell) as reported:
+            return await channel.send_raw_request(method, reported)
+
+    def bar_guesses_on(self, alias: str, method: str) -> bool:
+        """The server asked something: where guesses ran, they stop, and these tools are never guessed again."""
+        if self.engine is None or not self.guesses.on(alias):
+            return False
+        self.guesses.bar_all_on(alias, f"it asked the user something ({method})")
+        return True
+
+    def _may_be_a_guess(self, alias: str, method: str) -> bool:
+        """Whether this question may come late, of a guess that was stopped. Roots are asked for outside calls, too."""
+        return method != "roots/list" and self.engine is not None and alias in self.guesses.cut_off
+
+    def calls_on(self, alias: str) -> bool:
+        """Whether a request of the host is in flight there."""
+        return bool(self._active[alias])
+
+    async def told_by_server(self, link: Link, method: str, params: dict[str, Any] | None) -> None:
         """A server tells something: guesses may be stale now, and the host hears of it (but not of guesses' noise)."""
-        if method in ("notifications/progress", "notifications/cancelled"):
-            return  # matched to their requests already
+        if method == "notifications/cancelled":
+            return  # matched to its request already
         if method == "notifications/message":
             await self._log_to_host(link, params)
             return
-        if method.endswith("/list_changed") or method == "notifications/resources/updated":
+        if method.endswith("/list_changed"):
+            self._unlist(link.alias) if "/tools/" in method else self._forget(link.alias)
+            await self.offers.changed(link, method, params)
+            return
+        if method == "notifications/resources/updated":
             self._forget(link.alias)
-        if method == "notifications/tools/list_changed":
-            try:
-                await self.list_tools(link)
-            except MCPError as error:
-                logger.debug("server %s: %s", link.alias, error)
+        elif method == "notifications/elicitation/complete":
+            self.bridge.visited(params)
         await self._tell_host(method, params)
 
     async def _log_to_host(self, link: Link, params: dict[str, Any] | None) -> None:
@@ -232,14 +339,23 @@ class Session:
             return
         if not self._latest.modern:
             await self._latest.standalone.notify(method, params)
-        elif method in _EVENTS:
-            await self._bus.publish(_EVENTS[method])
-        elif method == "notifications/resources/updated" and params and isinstance(params.get("uri"), str):
-            await self._bus.publish(ResourceUpdated(uri=params["uri"]))
+        elif method.endswith("/list_changed") or method == "notifications/resources/updated":
+            self.changes.tell(method, params)
+        elif method not in _GONE:
+            await self._latest.standalone.notify(method, params)
 
-    def announced(self) -> None:
-        """The host was told what there is; from now on it hears of changes."""
-        self._announced = True
+    async def listen(self, request: Request) -> dict[str, Any]:
+        """A modern host wants to hear of changes, for as long as it holds this request open."""
+        honoured, uris = asked(request)
+        wanted: list[str] = []
+        try:
+            for uri in uris:
+                if await self._wanted.add(uri):
+                    wanted.append(uri)  # noqa: PERF401 - what was added must be dropped, also when the next one fails
+            return await self.changes.listen(request, honoured | ({"resourceSubscriptions": wanted} if wanted else {}))
+        finally:
+            for uri in wanted:
+                self._wanted.drop(uri)
 
 
 def _host_of(request: Request) -> Host:

@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from paste_mcp.core.engine import Cancel, Engine, Launch, Outcome
+from paste_mcp.core.commands import Cancel, Launch, Outcome
+from paste_mcp.core.engine import Engine
 from paste_mcp.core.model import ToolCall
 from paste_mcp.core.speculation.lifecycle import State
 from paste_mcp.proxy import clock
@@ -42,6 +43,8 @@ class Guesses:
         self._tasks = tasks
         self._send = send
         self._timeouts_s = timeouts_s
+        self.cut_off: set[str] = set()
+        """Servers at which a guess was stopped. Some work on, and may yet ask something for it."""
         self._running: dict[int, _Running] = {}
 
     def start(self, launches: Iterable[Launch]) -> None:
@@ -71,16 +74,21 @@ class Guesses:
 
     async def _run(self, id: int, running: _Running) -> None:
         outcome: Outcome | None = None
+        stopped = True
         try:
             with running.scope, anyio.move_on_after(self._timeouts_s[running.call.server]):
                 result = await self._send(running.call)
                 outcome = outcome_of(result)
+                stopped = False
                 if not is_complete(result):
                     self.cancel(self._bar(running.call, "it left something open instead of answering"))
         except MCPError as error:
+            stopped = False
             logger.debug("a guess for %s failed: %s", running.call.tool, error)
         finally:
             del self._running[id]
+            if stopped:
+                self.cut_off.add(running.call.server)
             state = self._engine.ended(id, outcome, clock.now())
             if state is State.LATE_HIT and outcome is not None:
                 running.result = outcome.result
@@ -93,5 +101,7 @@ class Guesses:
 
     def bar_all_on(self, alias: str, reason: str) -> None:
         """The server turned to the user while guesses ran there: stop them, and never guess these tools again."""
-        for call in self.on(alias):
-            self.cancel(self._bar(call, reason))
+        for running in [running for running in self._running.values() if running.call.server == alias]:
+            self.cancel(self._bar(running.call, reason))
+            # Also one that a demand has joined: what comes now comes without the answer.
+            running.scope.cancel()

@@ -11,9 +11,13 @@ from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
 
 from paste_mcp.config import ServerConfig
-from paste_mcp.proxy import pipes
+from paste_mcp.proxy import pipes, posts
+from paste_mcp.proxy.http import HttpClient
 from paste_mcp.proxy.lines import LineDispatcher
-from paste_mcp.proxy.sdk import Connect, Peer, create_mcp_http_client
+from paste_mcp.proxy.sdk import Connect, Peer
+
+SILENCE_S = 24 * 3600.0
+"""How long an SSE stream may be silent: an idle server is no dead one."""
 
 
 def connector(server: ServerConfig) -> Connect:
@@ -35,14 +39,22 @@ def connector(server: ServerConfig) -> Connect:
 
     @asynccontextmanager
     async def sse() -> AsyncIterator[Peer]:
-        async with sse_client(server.url or "", headers=dict(server.headers)) as streams:
+        url, headers = server.url or "", dict(server.headers)
+        async with sse_client(url, headers=headers, sse_read_timeout=SILENCE_S) as streams:
             yield Peer.over(streams)
 
     @asynccontextmanager
     async def http() -> AsyncIterator[Peer]:
+        url, headers = server.url or "", dict(server.headers)
+        if posts.available(url):
+            async with posts.http_dispatcher(url, headers) as dispatcher:
+                yield Peer(dispatcher)
+            return
         async with (
-            create_mcp_http_client(headers=dict(server.headers)) as client,
-            streamable_http_client(server.url or "", http_client=client) as streams,
+            HttpClient(headers) as client,
+            streamable_http_client(
+                server.url or "", http_client=client, max_sse_event_size=pipes.MAX_LINE_BYTES
+            ) as streams,
         ):
             yield Peer.over(streams)
 

@@ -23,39 +23,42 @@ from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
-from mcp.server.subscriptions import ListenHandler
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
-from mcp_types import INVALID_REQUEST, JSONRPCMessage, jsonrpc_message_adapter
+from mcp_types import INTERNAL_ERROR, JSONRPCMessage, jsonrpc_message_adapter
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paste_mcp import __version__
 from paste_mcp.config import Config
 from paste_mcp.core.engine import Engine
-from paste_mcp.core.prediction.predictor import Predictor
+from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation.budget import Budget
-from paste_mcp.proxy import pipes, relay
+from paste_mcp.proxy import clock, pipes, relay
+from paste_mcp.proxy.learning import Learning
 from paste_mcp.proxy.lines import LineDispatcher
+from paste_mcp.proxy.links import Links
+from paste_mcp.proxy.named import NamedSessions
 from paste_mcp.proxy.recorder import Recorder
 from paste_mcp.proxy.sdk import (
     Connect,
+    HttpManager,
     MCPError,
     Request,
-    make_http_manager,
     make_server,
     serve_dispatcher,
     serve_streams,
 )
 from paste_mcp.proxy.session import Session
+from paste_mcp.proxy.short_posts import ShortPosts
+from paste_mcp.proxy.wire import has_half_pairs
+from paste_mcp.store.catalogues import Catalogues
 
 logger = logging.getLogger("paste_mcp")
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-MAX_NAMED_SESSIONS = 256
-"""Sessions by path name; further names are refused until the proxy is started anew."""
 RETRY_INTERVAL_MS = 1000
 """How soon a host whose stream broke is asked to come back for the rest of it."""
 MAX_EVENTS = 256
@@ -121,35 +124,44 @@ class Proxy:
     def __init__(
         self,
         config: Config,
-        predictor: Predictor,
+        forecaster: Forecaster,
         connects: Mapping[str, Connect],
+        catalogues: Catalogues,
         make_recorder: Callable[[str], Recorder],
+        learning: Learning | None = None,
     ) -> None:
         self._config = config
-        self._predictor = predictor
-        self._connects = {
-            alias: (connect, config.servers[alias].start_timeout_s) for alias, connect in connects.items()
-        }
+        self._forecaster = forecaster
+        self._learning = learning
+        self._links = Links(config.servers, connects, catalogues)
+        self._catalogues = catalogues
         self._make_recorder = make_recorder
         self._budget = Budget(config.limits)
         self._policies = {alias: config.policy(alias) for alias in config.servers}
         self._tasks: TaskGroup
         self._sessions: set[Session] = set()
-        self._named: dict[tuple[str | None, str | None], Session] = {}
+        self._named = NamedSessions(self._open_session, self._close_session)
         self._opening = anyio.Lock()
-        self.server = make_server("paste-mcp", __version__, self, self._handle, self._listener_of, self._input_schema)
+        self._posts: ShortPosts | None = None
+        self.server = make_server("paste-mcp", __version__, self, self._from_sdk, self._input_schema)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Proxy]:
         """Hosts may be served inside; at the end every session is closed and every server stopped."""
         async with anyio.create_task_group() as self._tasks:
+            self._links.tasks = self._tasks
+            self._tasks.start_soon(self._named.run)
+            if self._learning is not None:
+                self._tasks.start_soon(self._learning.run)
             try:
                 yield self
             finally:
                 with anyio.CancelScope(shield=True):
                     async with anyio.create_task_group() as closing:
                         for session in list(self._sessions):
-                            closing.start_soon(session.close)
+                            closing.start_soon(self._close_session, session)
+                    if self._learning is not None:
+                        await self._learning.flush()
                 self._tasks.cancel_scope.cancel()
 
     # --- sessions ---------------------------------------------------------------------------------------------------
@@ -157,22 +169,26 @@ class Proxy:
     @asynccontextmanager
     async def session(self, *, speculate: bool = True) -> AsyncIterator[Session]:
         """A session of its own for one host connection."""
-        session = await self._open_session(speculate=speculate)
+        session = await self._open_session(speculate)
         try:
             yield session
         finally:
             await self._close_session(session)
 
-    async def _open_session(self, *, speculate: bool) -> Session:
+    async def _open_session(self, speculate: bool) -> Session:
         id = uuid.uuid4().hex[:12]
         session = Session(
-            self._connects,
-            Engine(self._predictor, self._budget, self._policies) if speculate else None,
+            self._links,
+            Engine(self._forecaster, self._budget, self._policies) if speculate else None,
             self._make_recorder(id),
+            self._catalogues,
             prefix=self._config.paste.prefix,
             guess_timeouts_s={alias: self._config.call_timeout_s(alias) for alias in self._config.servers},
+            met=self._learning.met if self._learning is not None else lambda _: None,
         )
         self._sessions.add(session)
+        if self._learning is not None:
+            self._learning.began(id)
         await self._tasks.start(session.run)
         return session
 
@@ -180,6 +196,8 @@ class Proxy:
         if session in self._sessions:
             self._sessions.discard(session)
             await session.close()
+            if self._learning is not None and session.engine is not None:
+                self._learning.learner.ended(session.engine.values)
 
     async def _session_of(self, request: Request) -> Session:
         """The session that a request belongs to, opened on its first request."""
@@ -189,28 +207,35 @@ class Proxy:
             state = request.connection_state
             async with self._opening:
                 if "paste" not in state:
-                    session = state["paste"] = await self._open_session(speculate=True)
+                    session = state["paste"] = await self._open_session(True)
                     request.on_disconnect(lambda: self._close_session(session))
             found: Session = state["paste"]
             return found
         scope = request.http.path_params.get("scope") if request.http is not None else None
-        key = (request.principal, scope)
-        async with self._opening:
-            if key not in self._named:
-                if len(self._named) >= MAX_NAMED_SESSIONS:
-                    raise MCPError(INVALID_REQUEST, "too many named sessions")
-                if scope is None:
-                    logger.info("no session identity (2026-07-28 without /mcp/s/<name>): nothing is speculated")
-                self._named[key] = await self._open_session(speculate=scope is not None)
-        return self._named[key]
+        return await self._named.get((request.principal, scope))
 
     # --- the SDK's hooks --------------------------------------------------------------------------------------------
 
-    async def _handle(self, request: Request, sdk_answer: relay.SdkAnswer) -> dict[str, Any] | None:
-        return await relay.answer(await self._session_of(request), request, sdk_answer)
+    async def _from_sdk(self, request: Request, sdk_answer: relay.SdkAnswer) -> dict[str, Any] | None:
+        if self._posts is not None:
+            if (held := self._posts.held(request)) is not None:
+                result: dict[str, Any] | None = await held.handed_over(request)
+                return result
+            self._posts.let_in(request)
+        return await self._handle(request, sdk_answer)
 
-    async def _listener_of(self, request: Request) -> ListenHandler:
-        return (await self._session_of(request)).listen
+    async def _handle(self, request: Request, sdk_answer: relay.SdkAnswer) -> dict[str, Any] | None:
+        session = await self._session_of(request)
+        session.in_use += 1
+        try:
+            answer = await relay.answer(session, request, sdk_answer)
+            if request.http is not None and has_half_pairs(answer):
+                # The SDK's HTTP would fail to write it, and leave the host without any answer.
+                raise MCPError(INTERNAL_ERROR, "the answer holds half a surrogate pair, which HTTP cannot carry")
+            return answer
+        finally:
+            session.in_use -= 1
+            session.used_at = clock.now()
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         """The schema by which the SDK checks `Mcp-Param-*` headers. Names are a pure function, so any session's do."""
@@ -227,21 +252,20 @@ class Proxy:
             if pipes.own_available():
                 async with pipes.own_pipe() as pipe:
                     lines = LineDispatcher(pipe, inline=frozenset({"initialize"}))
-                    await serve_dispatcher(self.server, lines, session)
+                    await serve_dispatcher(self.server, lines, session, self._handle)
             else:
                 async with stdio_server() as (read, write):
                     await serve_streams(self.server, read, write, session)
 
-    def http_app(self) -> Starlette:
+    def http_app(self) -> ASGIApp:
         """Streamable HTTP at `/mcp` and `/mcp/s/<name>`."""
-        manager = make_http_manager(self.server, Events, RETRY_INTERVAL_MS, LOCAL_ONLY)
+        manager = HttpManager(self.server, Events, RETRY_INTERVAL_MS, LOCAL_ONLY)
         endpoint = StreamableHTTPASGIApp(manager)
-        return Starlette(
-            routes=[Route("/mcp", endpoint=endpoint), Route("/mcp/s/{scope}", endpoint=endpoint)],
-            lifespan=lambda _: manager.run(),
-        )
+        routes = [Route("/mcp", endpoint=endpoint), Route("/mcp/s/{scope}", endpoint=endpoint)]
+        self._posts = ShortPosts(Starlette(routes=routes, lifespan=lambda _: manager.run()), manager, self._handle)
+        return self._posts
 
-    def sse_app(self) -> Starlette:
+    def sse_app(self) -> ASGIApp:
         """The older transport: `GET /sse` for the stream, `POST /messages/` for the host's messages."""
         transport = SseServerTransport("/messages/", LOCAL_ONLY)
 
@@ -260,7 +284,7 @@ class Proxy:
             routes=[Route("/sse", endpoint=connect), Mount("/messages/", app=transport.handle_post_message)]
         )
 
-    async def serve_http(self, app: Starlette, listener: socket.socket) -> None:
+    async def serve_http(self, app: ASGIApp, listener: socket.socket) -> None:
         """Serve hosts that connect to `listener` until the process is asked to stop."""
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
         await _Listener(config).serve(sockets=[listener])

@@ -5,29 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from npm_packages import cache_folder, install, node_and_npm
 
 PACKAGE = "@modelcontextprotocol/conformance"
-OLDEST_NODE = 22
-"""Node 20 lacks `fs.globSync`, and the suite ends with a traceback."""
-INSTALL_TIMEOUT_S = 180
 RUN_TIMEOUT_S = 300
 
 Check = tuple[str, str, str]
 """Id, name, status."""
 Results = dict[str, Counter[Check]]
 """By scenario. What is merely information is left out: it counts messages."""
-
-
-class Missing(Exception):
-    """The suite cannot be had here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -87,51 +78,9 @@ def counts(results: Results) -> str:
 
 def suite(version: str) -> Suite:
     """This version of the suite, installed if it is not. Raises `Missing`."""
-    node, npm = _node()
-    # Outside the checkout, so that neither linters nor wheels see it.
-    home = Path(os.environ.get("PASTE_MCP_CONFORMANCE_DIR") or user_cache_path("paste-mcp") / "conformance") / version
+    node, npm = node_and_npm()
+    home = Path(os.environ.get("PASTE_MCP_CONFORMANCE_DIR") or cache_folder("conformance")) / version
     script = home / "node_modules" / PACKAGE / "dist" / "index.js"
     if not script.exists():
-        _install(npm, version, home)
+        install(npm, home, f"{PACKAGE}@{version}")
     return Suite(node, script)
-
-
-def _node() -> tuple[Path, Path]:
-    own = Path(sys.executable).parent
-    for folder in (own, own / "Scripts", None):
-        node, npm = (shutil.which(name, path=None if folder is None else str(folder)) for name in ("node", "npm"))
-        if node is None or npm is None:
-            continue
-        told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-        if (version := re.match(r"v(\d+)\.", told)) and int(version[1]) >= OLDEST_NODE:
-            return Path(node), Path(npm)
-    raise Missing(f"no node {OLDEST_NODE} or newer with npm: pip install 'paste-mcp[conformance]'")
-
-
-def _install(npm: Path, version: str, home: Path) -> None:
-    home.mkdir(parents=True, exist_ok=True)
-    path = os.pathsep.join([str(npm.parent), os.environ.get("PATH", "")])
-    try:
-        done = subprocess.run(
-            [
-                npm,
-                "install",
-                "--prefix",
-                home,
-                "--no-audit",
-                "--no-fund",
-                "--ignore-scripts",
-                "--fetch-retries=1",
-                f"{PACKAGE}@{version}",
-            ],
-            env={**os.environ, "PATH": path},
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Missing(f"npm did not install {PACKAGE}@{version} within {INSTALL_TIMEOUT_S} s") from None
-    if done.returncode != 0:
-        raise Missing(f"npm could not install {PACKAGE}@{version}: {done.stderr.strip()[-300:]}")

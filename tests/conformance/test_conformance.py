@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance_suite import Missing, Results, Suite, counts, suite
+from conformance_suite import Results, Suite, counts, suite
 from expected_differences import EXPECTED
+from npm_packages import Missing
 
 pytestmark = pytest.mark.conformance
 

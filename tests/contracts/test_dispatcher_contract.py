@@ -1,16 +1,21 @@
 """What the relay needs of a dispatcher, held by the SDK's and by the one over plain lines alike."""
 
 import asyncio
+import os
+import socket
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+import uvicorn
 from mcp import MCPError
+from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.memory import create_client_server_memory_streams
 
 from paste_mcp.proxy.lines import LineDispatcher
-from paste_mcp.proxy.pipes import StreamPipe
+from paste_mcp.proxy.pipes import BytePipe
+from paste_mcp.proxy.posts import http_dispatcher
 
 pytestmark = pytest.mark.anyio
 
@@ -28,19 +33,45 @@ async def sdk_pair():
 
 @asynccontextmanager
 async def line_pair():
-    connected = asyncio.get_running_loop().create_future()
-    server = await asyncio.start_server(lambda *ends: connected.set_result(ends), "127.0.0.1", 0)
-    near = await asyncio.open_connection(*server.sockets[0].getsockname())
-    far = await connected
+    pipes = [os.pipe(), os.pipe()]
+    near = await BytePipe.over(os.fdopen(pipes[0][0], "rb", 0), os.fdopen(pipes[1][1], "wb", 0))
+    far = await BytePipe.over(os.fdopen(pipes[1][0], "rb", 0), os.fdopen(pipes[0][1], "wb", 0))
     try:
-        yield LineDispatcher(StreamPipe(*near)), LineDispatcher(StreamPipe(*far))
+        yield LineDispatcher(near), LineDispatcher(far)
     finally:
-        for _, writer in (near, far):
-            writer.close()
-        server.close()
+        near.close()
+        far.close()
+        await asyncio.sleep(0)  # the event loop closes the files in its next turn
 
 
-@pytest.fixture(params=[sdk_pair, line_pair], ids=["sdk", "lines"])
+@asynccontextmanager
+async def listening(app):
+    """The port at which this ASGI application is served."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@asynccontextmanager
+async def http_pair():
+    """The near side asks by POSTs; the far one is the SDK's, and answers by streams of events."""
+    transport = StreamableHTTPServerTransport(mcp_session_id=None)
+
+    async def app(scope, receive, send):
+        await transport.handle_request(scope, receive, send)
+
+    async with transport.connect() as far, listening(app) as port:
+        async with http_dispatcher(f"http://127.0.0.1:{port}/", {}) as near:
+            yield near, JSONRPCDispatcher(*far)
+        await transport.terminate()
+
+
+@pytest.fixture(params=[sdk_pair, line_pair, http_pair], ids=["sdk", "lines", "http"])
 def pair(request):
     return request.param
 
@@ -225,7 +256,7 @@ async def test_requests_under_way_when_the_connection_ends_are_told_so():
                     await began.wait()
                     far_scope.cancel()
                     if make is line_pair:
-                        far._pipe._writer.close()
+                        far._pipe.close_writing()
             assert caught == [-32000]
             tasks.cancel_scope.cancel()
 

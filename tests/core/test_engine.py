@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from paste_mcp.core.engine import MAX_FORESEEN, Cancel, Engine, Hit, Join, Launch, Miss, Outcome, Promote
+from paste_mcp.core.commands import Cancel, Hit, Join, Launch, Miss, Outcome, Promote
+from paste_mcp.core.engine import MAX_FORESEEN, Engine
 from paste_mcp.core.model import Hints, Ingredient, Payload, Prediction, Tool, ToolCall
 from paste_mcp.core.patterns.language import parse_pool
 from paste_mcp.core.patterns.pool import Pool

@@ -11,7 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from paste_mcp.core.engine import Engine, Hit, Join, Miss, Outcome, Promote
+from paste_mcp.core.commands import Hit, Join, Miss, Outcome, Promote
+from paste_mcp.core.engine import Engine
 from paste_mcp.core.model import Hints, Ingredient, Payload, Prediction, Tool, ToolCall
 from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.predictor import Predictor

@@ -293,3 +293,11 @@ def test_odd_values_are_learnt_from_without_harm():
         told.call("odd", {"value": value, "n": number}, {"result": odd[:-1], "echo": value})
         told.predictions()
     assert len(told.shown()) > 0
+
+
+def test_a_tool_without_arguments_is_foreseen_before_its_first_call():
+    known = tools("login", "whoami")
+    counts = Counts()
+    for number in range(3):
+        counts.merge(Told(Foresight(), known).call("login", {"n": number}, "-").call("whoami", {}, "-").shown())
+    assert Told(Foresight(counts), known).call("login", {"n": 9}, "-").foreseen("whoami") == [{}]

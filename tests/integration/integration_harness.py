@@ -266,7 +266,7 @@ class Tee:
 def records(state: Path) -> list[list[dict[str, Any]]]:
     """The proxy's records, a list of lines for each session."""
     files = sorted((state / "sessions").glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
-    return [[json.loads(line) for line in path.read_text().splitlines()] for path in files]
+    return [[json.loads(line) for line in path.read_bytes().splitlines()] for path in files]
 
 
 def only_record(state: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:

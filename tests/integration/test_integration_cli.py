@@ -84,6 +84,9 @@ BAD = {
     "unknown option": Bad(("--sped",), options=("--sped", "9")),
     "no config": Bad(("--config",), rest=()),
     "unknown verb": Bad(("sreve",), verb="sreve", rest=()),
+    "record missing": Bad(("r.jsonl",), verb="explain", rest=("r.jsonl",)),
+    "unknown verb of patterns": Bad(("lst",), verb="patterns", rest=("lst",)),
+    "pattern that nobody knows": Bad(("no-such-pattern",), verb="patterns", rest=("disable", "no-such-pattern")),
     "latency that is no number": Bad(("--latency",), verb="demo", rest=(), options=("--latency", "fast")),
 }
 
@@ -94,6 +97,9 @@ HELP = [
     ("serve --help", "--transport"),
     ("check --help", "--json"),
     ("demo --help", "--latency"),
+    ("patterns --help", "forget"),
+    ("patterns edit --help", "EDITOR"),
+    ("explain --help", "--call"),
 ]
 
 

@@ -138,11 +138,12 @@ async def proxied(
     mode: str = "auto",
     prefix: bool = False,
     patterns: dict[str, Any] = PATTERNS,
+    more: dict[str, Any] = {},  # noqa: B006 - only read
     **client: Any,
 ) -> AsyncIterator[Running]:
     """The official client, connected to a proxy, connected to these servers."""
     entries = {alias: {"command": "none"} for alias in worlds}
-    paste = {"speculation": speculation, "prefix": prefix, "default_patterns": False}
+    paste = {"speculation": speculation, "prefix": prefix, "default_patterns": False, "learning": "off", **more}
     config = parse_config({"mcpServers": entries, "paste": paste}, "test", {}, state)
     connects: Any = {alias: lambda world=world: reached(world) for alias, world in worlds.items()}
     proxy = build(config, parse_pool(patterns, users_own=True), state, connects)

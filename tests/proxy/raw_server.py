@@ -18,11 +18,13 @@ from paste_mcp.proxy.upstream import Proxy
 
 
 @asynccontextmanager
-async def raw_host(proxy: Proxy, on_request: Any, on_notify: Any) -> AsyncIterator[JSONRPCDispatcher[Any]]:
+async def raw_host(
+    proxy: Proxy, on_request: Any, on_notify: Any, *, speculate: bool = True
+) -> AsyncIterator[JSONRPCDispatcher[Any]]:
     """A host without the SDK's models, connected to a proxy; it has said nothing yet."""
     async with (
         proxy.running(),
-        proxy.session() as session,
+        proxy.session(speculate=speculate) as session,
         create_client_server_memory_streams() as (near, far),
         anyio.create_task_group() as tasks,
     ):

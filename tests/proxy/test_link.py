@@ -8,9 +8,12 @@ import pytest
 from mcp import MCPError
 from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCError, JSONRPCResponse
+from mcp_types.jsonrpc import ErrorData
 from raw_server import ODD_RESULT, RawServer
 
-from paste_mcp.proxy.downstream import FIRST_PAUSE_S, PATIENCE_S, PROBE_TIMEOUT_S, Host, Link, LinkDown
+from paste_mcp.proxy.downstream import FIRST_PAUSE_S, PATIENCE_S, Link, LinkDown
+from paste_mcp.proxy.greeting import PROBE_TIMEOUT_S, Host
 from paste_mcp.proxy.sdk import Peer
 
 pytestmark = pytest.mark.anyio
@@ -111,26 +114,64 @@ async def test_a_server_that_never_answers_is_given_up_after_its_start_timeout()
         assert link.problem == "no answer within 7 s of its start"
 
 
-@pytest.mark.parametrize("dies", [True, False])
-async def test_a_server_that_the_era_probe_kills_is_started_anew_and_greeted_the_old_way(dies):
-    class Old(Mortal):
-        async def _serve(self, read, write):
-            async for item in read:
-                message = item.message
-                if getattr(message, "method", None) == "server/discover":
-                    if dies:
-                        self.die.set()
-                    continue
-                self.received.append((message.method, message.params))
-                if hasattr(message, "id"):
-                    await write.send(SessionMessage(self._answer(message)))
+class Old(Mortal):
+    """Never answers the era probe; may die of it, or be deaf ever after."""
 
-    server = Old()
+    def __init__(self, then):
+        super().__init__()
+        self.then = then
+
+    async def _serve(self, read, write):
+        deaf = False
+        async for item in read:
+            message = item.message
+            if getattr(message, "method", None) == "server/discover":
+                if self.then == "dies":
+                    self.die.set()
+                deaf = self.then == "is deaf"
+                continue
+            self.received.append((message.method, message.params))
+            if hasattr(message, "id") and not deaf:
+                await write.send(SessionMessage(self._answer(message)))
+
+
+@pytest.mark.parametrize(
+    ("then", "starts", "took"),
+    [("dies", 2, 0), ("is deaf", 2, 2 * PROBE_TIMEOUT_S), ("goes on", 1, PROBE_TIMEOUT_S)],
+)
+async def test_a_server_that_does_not_answer_the_era_probe_is_greeted_the_old_way(then, starts, took):
+    server = Old(then)
     began = anyio.current_time()
-    async with linked(server.connect, modern=True) as (link, _):
+    async with linked(server.connect, modern=True, start_timeout_s=30.0) as (link, _):
         assert link.greeting.version == "2025-11-25"
-        assert server.starts == 2
-        assert anyio.current_time() - began == (0 if dies else PROBE_TIMEOUT_S)
+        assert server.starts == starts
+        assert anyio.current_time() - began == took
+        assert await link.request("tools/call", {"name": "odd"}) == ODD_RESULT
+        assert [method for method, _ in server.received].count("notifications/initialized") == 1
+
+
+@pytest.mark.parametrize("modern", [True, False])
+@pytest.mark.parametrize("starts_after_s", [0, PROBE_TIMEOUT_S + 1, 3 * PROBE_TIMEOUT_S])
+async def test_a_server_that_takes_long_to_start_keeps_its_era(modern, starts_after_s):
+    class Slow(RawServer):
+        async def _serve(self, read, write):
+            await anyio.sleep(starts_after_s if self.starts == 1 else 0)
+            await super()._serve(read, write)
+
+        def _answer(self, request):
+            answer = super()._answer(request)
+            if modern and request.method == "server/discover":
+                result = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
+                return JSONRPCResponse(jsonrpc="2.0", id=request.id, result=result)
+            if modern and request.method == "initialize":
+                error = ErrorData(code=-32022, message="no handshake", data={"supported": ["2026-07-28"]})
+                return JSONRPCError(jsonrpc="2.0", id=request.id, error=error)
+            return answer
+
+    server = Slow()
+    async with linked(server.connect, modern=True, start_timeout_s=60) as (link, _):
+        assert link.greeting.modern is modern
+        assert server.starts == (1 if starts_after_s < 2 * PROBE_TIMEOUT_S else 2)
         assert await link.request("tools/call", {"name": "odd"}) == ODD_RESULT
 
 

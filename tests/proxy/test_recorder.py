@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from paste_mcp.core.engine import Demand, Miss
+from paste_mcp.core.commands import Demand, Miss
 from paste_mcp.core.model import Event, Payload, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.speculation.ledger import Ledger

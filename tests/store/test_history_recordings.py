@@ -7,7 +7,7 @@ import json
 import pytest
 from history_samples import write_lines
 
-from paste_mcp.core.engine import Demand, Miss
+from paste_mcp.core.commands import Demand, Miss
 from paste_mcp.core.keys import call_key
 from paste_mcp.core.model import Event, Payload, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex, payload_of

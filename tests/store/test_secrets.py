@@ -91,7 +91,7 @@ def test_ordinary_text_is_left_alone(text):
     ids=["letters and digits", "hex", "base64", "base64 for urls"],
 )
 def test_random_text_of_any_alphabet_is_taken_for_a_secret(make):
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     assert sum(is_secret(make(chance)) for _ in range(500)) >= 490
 
 

@@ -17,9 +17,9 @@ Reads: TypeAlias = Mapping[ToolKey, bool]
 """Known tools, and whether each call of theirs so far was read-only."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """One session. Turns are counted from 0 without gaps, and time is counted in turns."""
+    """One session, equal to itself only. Turns are counted from 0 without gaps, and time is counted in turns."""
 
     session: str
     task: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Protocol, runtime_checkable
 
 from paste_mcp.core.model import Prediction
@@ -105,12 +106,11 @@ class Learnt:
 
     def __init__(self, *, online: bool = False) -> None:
         self._online = online
-        self._shown: dict[str, Counts] = {}
 
     def train(self, lessons: Sequence[Lesson]) -> Forecaster:
         counts = Counts()
         for lesson in lessons:
-            counts.merge(self._counts(lesson))
+            counts.merge(_shown(lesson))
         return Foresight(counts, online=self._online)
 
     def session(self, forecaster: Forecaster) -> Forecaster:
@@ -130,16 +130,15 @@ class Learnt:
         assert isinstance(forecaster, Foresight)
         return forecaster.gate.probability(prediction.features[0], prediction.features[1:])
 
-    def _counts(self, lesson: Lesson) -> Counts:
-        """What one session shows: the same whatever is learnt beside it, so counted once."""
-        counts = self._shown.get(lesson.session)
-        if counts is None:
-            foresight, index = Foresight(), ValueIndex()
-            tools = {key: tool_of(key, reads) for key, reads in reads_of([lesson]).items()}
-            for position, event in enumerate(lesson.events):
-                foresight.observe(event, lesson.events[:position], tools, index)
-            counts = self._shown[lesson.session] = foresight.shown(index)
-        return counts
+
+@cache
+def _shown(lesson: Lesson) -> Counts:
+    """What one session shows: the same whatever is learnt beside it, so counted once in a process."""
+    foresight, index = Foresight(), ValueIndex()
+    tools = {key: tool_of(key, reads) for key, reads in reads_of([lesson]).items()}
+    for position, event in enumerate(lesson.events):
+        foresight.observe(event, lesson.events[:position], tools, index)
+    return foresight.shown(index)
 
 
 def ours(*, online: bool = False) -> Method:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from time import thread_time_ns
 from typing import Final
 
-from paste_mcp.core.engine import Demand, Engine, Miss, Outcome
+from paste_mcp.core.commands import Demand, Miss, Outcome
+from paste_mcp.core.engine import Engine
 from paste_mcp.core.model import Event, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.prediction.forecaster import Forecaster

@@ -27,9 +27,9 @@ def choose(recordings: Sequence[Recording], top: int, max_waste: float) -> float
 
 
 def _surely(tried: Tally) -> float:
-    """The accuracy less one standard error: what looks best on some sessions is a little worse on others."""
+    """The accuracy less half a standard error: what looks best on some sessions is a little worse on others."""
     accuracy = tried.hits / tried.issued
-    return accuracy - math.sqrt(accuracy * (1 - accuracy) / tried.issued)
+    return accuracy - math.sqrt(accuracy * (1 - accuracy) / tried.issued) / 2
 
 
 def _candidates(recordings: Sequence[Recording]) -> list[float]:

@@ -76,7 +76,7 @@ def _put_together(
 ) -> Iterator[Guess]:
     memory = learnt.memory
     repeat = learnt.rate(("repeat", name), 0.05, 4.0)
-    all_same = 1.0
+    all_same = 1.0 if options else 0.0
     for slot in options:
         all_same *= next((option.probability for option in slot if option.kind == "same"), 0.0)
     for row, likely in _best_rows(options):
@@ -84,7 +84,7 @@ def _put_together(
         if arguments is None:
             continue
         made = memory.has_made(name, arguments)
-        if all(candidate.kind == "same" for candidate in row):
+        if row and all(candidate.kind == "same" for candidate in row):
             if not made:
                 continue
             # Arguments that each stay the same rarely all stay: that is a repeated call, and counted as one.

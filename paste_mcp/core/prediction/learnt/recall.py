@@ -27,7 +27,7 @@ DOUBT: Final = 0.7
 
 
 class Made(NamedTuple):
-    """A call as it is remembered: its digest; its arguments where it can be recalled; whether it only reads."""
+    """A call as it is remembered: the digest of its arguments, and they themselves where it can be recalled."""
 
     digest: str
     tool: str
@@ -53,12 +53,12 @@ class Trail:
     def learn(self, turn: Sequence[Made], into: Counts) -> None:
         """Count what this turn says of the calls before it, then take it in."""
         for made in turn[:MAX_OF_TURN]:
-            into.add(("then", made.digest), "")
+            into.add(("then", made.tool, made.digest), "")
         for earlier in reversed(self._turns):
             for made in turn[:MAX_OF_TURN]:
                 if made.reads and made.arguments is not None:
                     for before in earlier:
-                        into.add(("then", before.digest), (made.tool, made.arguments))
+                        into.add(("then", before.tool, before.digest), (made.tool, made.arguments))
             if any(not made.reads for made in earlier):
                 break  # a write ends what could have been fetched before it
         self._turns.append(list(turn[:MAX_OF_TURN]))
@@ -69,7 +69,7 @@ class Trail:
         seen: dict[tuple[str, str], float] = {}
         for lag, turn in enumerate(reversed(self._turns)):
             for before in turn:
-                following = everyone.top(("then", before.digest), MAX_FOLLOWING)
+                following = everyone.top(("then", before.tool, before.digest), MAX_FOLLOWING)
                 total = following.get("", 0.0) + DOUBT
                 for call, amount in following.items():
                     if isinstance(call, tuple):
@@ -89,5 +89,5 @@ def made_of(event: Event, tool: str, reads: bool) -> Made | None:
         arguments = canonical(dict(event.call.arguments))
     except Unkeyable:
         return None
-    digest = blake2b(tool.encode() + b"\n" + arguments, digest_size=12).hexdigest()
+    digest = blake2b(arguments, digest_size=12).hexdigest()
     return Made(digest, tool, arguments.decode() if len(arguments) <= MAX_ARGUMENTS else None, reads)

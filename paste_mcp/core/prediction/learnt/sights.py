@@ -6,7 +6,6 @@ positions left open, a labelled place in its text. Fed event by event, so that a
 
 from __future__ import annotations
 
-import ast
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,16 +13,16 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from paste_mcp.core.model import Event, Json
-from paste_mcp.core.patterns.extract import MAX_INDEXED_TEXT
-from paste_mcp.core.prediction.learnt.texts import values_in
+from paste_mcp.core.patterns.texts import values_in
 
 MAX_VALUES: Final = 1_500
 """Values of one event that are indexed."""
 MAX_HELD: Final = 60_000
 """Values of one session that are held; the oldest event goes first."""
 MAX_STRING: Final = 512
-MAX_LITERAL: Final = 16 * 1024
 MAX_DEPTH: Final = 12
+MAX_TEXT: Final = 16 * 1024
+"""Characters of one text that are read: what comes next is mostly near its beginning."""
 MAX_COLUMN: Final = 400
 """Values of one column in one event."""
 MAX_PLACES: Final = 48
@@ -149,20 +148,8 @@ def _values(event: Event) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
                     yield f"@{name}|{part}", piece, ()
     if event.payload.document is not None:
         yield from _in_document(event.payload.document)
-    elif (literal := _literal(event.payload.text)) is not None:
-        yield from _in_document(literal)
     elif event.payload.text:
-        yield from _in_text(event.payload.text[:MAX_INDEXED_TEXT], "")
-
-
-def _literal(text: str) -> Json:
-    """The document that a text is in the notation of Python, as servers written in it often answer; or None."""
-    if len(text) > MAX_LITERAL or text[:1] not in ("{", "["):
-        return None
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
+        yield from _in_text(event.payload.text[:MAX_TEXT], "")
 
 
 def _in_text(text: str, prefix: str) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
@@ -188,7 +175,7 @@ def _in_document(document: Json) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
                 for part, piece in _pieces(node):
                     yield f"{path}|{part}", piece, row
             if len(node) >= LONG_TEXT or "\n" in node:
-                for place, value, inner in _in_text(node[:MAX_INDEXED_TEXT], path):
+                for place, value, inner in _in_text(node[:MAX_TEXT], path):
                     yield place, value, (*row, *inner)
         elif is_indexable(node):
             yield path, node, row
