@@ -21,7 +21,7 @@ from paste_mcp.core.prediction.learnt.counts import Counts
 from paste_mcp.core.prediction.learnt.forecast import Foresight
 from paste_mcp.core.prediction.learnt.origins import Origin
 from paste_mcp.core.prediction.learnt.said import source_of
-from paste_mcp.core.prediction.learnt.sights import ColumnId, Sights
+from paste_mcp.core.prediction.learnt.sights import ColumnId, Sights, shown_by
 from paste_mcp.core.prediction.learnt.written import learnt_id, written
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.store.pattern_files import parse_patterns
@@ -272,7 +272,7 @@ RESULTS = [
 def test_every_column_gives_in_the_language_what_was_seen_in_it(seen):
     tool = "s\tt\t"
     sights = Sights()
-    sights.add(seen, tool)
+    sights.add(seen, tool, shown_by(seen))
     said = 0
     for column, held in sights.columns.items():
         source = source_of(Origin("copy", column), (tool, "other"), tool)

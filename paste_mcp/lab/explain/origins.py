@@ -8,7 +8,7 @@ from typing import Final
 from paste_mcp.core.keys import Unkeyable, canonical
 from paste_mcp.core.model import Event, Json
 from paste_mcp.core.prediction.learnt.origins import Origin, origins_of
-from paste_mcp.core.prediction.learnt.sights import ColumnId, Sights, key_of
+from paste_mcp.core.prediction.learnt.sights import ColumnId, Sights, key_of, shown_by
 
 LOOKED_AT: Final = 64
 """Latest results whose texts are searched for a value that stands at no place that is known."""
@@ -31,7 +31,7 @@ class Origins:
 
     def add(self, event: Event, tool: str) -> None:
         """Take in a call of `tool`, as counts name it."""
-        self._sights.add(event, tool)
+        self._sights.add(event, tool, shown_by(event))
         self._events.append(event)
         self._last[tool] = event
 

@@ -18,6 +18,7 @@ from paste_mcp.core.prediction.learnt.guess import Guess, recalled_features, wit
 from paste_mcp.core.prediction.learnt.lessons import learn
 from paste_mcp.core.prediction.learnt.memory import Memory, tool_id
 from paste_mcp.core.prediction.learnt.recall import made_of
+from paste_mcp.core.prediction.learnt.sights import Shown, shown_by
 from paste_mcp.core.prediction.learnt.slots import Learnt
 from paste_mcp.core.prediction.learnt.zero_shot import Readers
 
@@ -53,6 +54,7 @@ class _Session:
         self.turn: list[Event] = []
         self.tools: list[str] = []
         self.reads: list[bool] = []
+        self.shown: list[Shown] = []
 
 
 class Foresight:
@@ -74,6 +76,7 @@ class Foresight:
         session.turn.append(event)
         session.tools.append(tool_id(event.call.server, event.call.tool, tool))
         session.reads.append(tool is not None and tool.hints.read_only is True)
+        session.shown.append(shown_by(event))
 
     def shown(self, index: ValueIndex) -> Counts:
         """What one session has taught so far: what `online` would have counted of it."""
@@ -139,8 +142,8 @@ class Foresight:
         session.memory.own.merge(lesson)
         if self._online:
             self.counts.merge(lesson)
-        session.memory.add(session.turn, session.tools)
-        session.turn, session.tools, session.reads = [], [], []
+        session.memory.add(session.turn, session.tools, session.shown)
+        session.turn, session.tools, session.reads, session.shown = [], [], [], []
 
     def _session(self, index: ValueIndex) -> _Session:
         session = self._sessions.get(index)

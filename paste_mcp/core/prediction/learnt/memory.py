@@ -10,7 +10,7 @@ from paste_mcp.core.model import Event, Json, Tool
 from paste_mcp.core.prediction.learnt.counts import Counts, Group, Item
 from paste_mcp.core.prediction.learnt.origins import Origin
 from paste_mcp.core.prediction.learnt.recall import Trail
-from paste_mcp.core.prediction.learnt.sights import Sights, key_of
+from paste_mcp.core.prediction.learnt.sights import Shown, Sights, key_of
 
 OWN_WEIGHT: Final = 2.0
 """What this session taught counts so many times as much as what others did."""
@@ -45,12 +45,12 @@ class Memory:
         self._made: dict[tuple[str, bytes], int] = {}
         self.trail = Trail()
 
-    def add(self, turn: Sequence[Event], tools: Sequence[str]) -> None:
+    def add(self, turn: Sequence[Event], tools: Sequence[str], shown: Sequence[Shown]) -> None:
         """Take in a turn, once it has been learnt from."""
         self.turns += 1
         before = self.latest[0] if self.latest else ""
-        for event, tool in zip(turn, tools, strict=True):
-            self.sights.add(event, tool)
+        for event, tool, columns in zip(turn, tools, shown, strict=True):
+            self.sights.add(event, tool, columns)
             self.last[tool] = event.call.arguments
             self.tools[tool] = self.turns
             for name, value in event.call.arguments.items():

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from paste_mcp.core.model import Event, Json
 from paste_mcp.core.patterns.texts import values_in
@@ -49,6 +49,10 @@ class Sight(NamedTuple):
     rows: tuple[tuple[int, ...], ...]
 
 
+Shown: TypeAlias = dict[str, dict[str, tuple[Json, tuple[int, ...]]]]
+"""By place, the distinct values in order, under their keys: each as it stood, with its row."""
+
+
 @dataclass(slots=True)
 class Sights:
     """The columns of one session."""
@@ -60,18 +64,11 @@ class Sights:
     _held: deque[tuple[list[str], list[ColumnId]]] = field(default_factory=deque)
     _count: int = 0
 
-    def add(self, event: Event, tool: str) -> None:
-        """Take in what `event` sent and what it brought."""
-        found: dict[str, dict[str, tuple[Json, tuple[int, ...]]]] = {}
-        for place, value, row in islice(_values(event), MAX_VALUES):
-            column = found.get(place)
-            if column is None:
-                column = found[place] = {}
-            if len(column) < MAX_COLUMN:
-                column.setdefault(value if isinstance(value, str) else repr(value), (value, row))
+    def add(self, event: Event, tool: str, shown: Shown) -> None:
+        """Take in what `event` sent and what it brought, as `shown_by` read it."""
         keys: list[str] = []
         ids: list[ColumnId] = []
-        for place, column in found.items():
+        for place, column in shown.items():
             id = ColumnId(tool, place)
             ids.append(id)
             if id not in self.columns:
@@ -119,6 +116,18 @@ class Sights:
             sights = self.columns.get(id)
             if sights and len(sights) > 1:
                 sights.popleft()
+
+
+def shown_by(event: Event) -> Shown:
+    """What an event sent and what it brought, by place: the slow half of taking it in, which needs no memory."""
+    found: Shown = {}
+    for place, value, row in islice(_values(event), MAX_VALUES):
+        column = found.get(place)
+        if column is None:
+            column = found[place] = {}
+        if len(column) < MAX_COLUMN:
+            column.setdefault(key_of(value), (value, row))
+    return found
 
 
 def key_of(value: Json) -> str:
