@@ -76,11 +76,8 @@ class Inbound:
             self._cancel_requested.set()
         if self.task is not None:
             self.task.cancel()
-
-    def done(self, _: asyncio.Task[None]) -> None:
-        """Nothing more is said about it."""
-        self.closed = True
-        self.peer.forget(self)
+            # A task that never began does not tidy up after itself.
+            self.task.add_done_callback(lambda _: self.peer.ended(self))
 
     @property
     def can_send_request(self) -> bool:
@@ -213,10 +210,10 @@ class JsonRpc(ABC):
                 if not pending.answer.done():
                     pending.answer.set_result({"error": {"code": CONNECTION_CLOSED, "message": "Connection closed"}})
             with anyio.CancelScope(shield=True):
-                while self._tasks:
-                    for task in self._tasks:
+                while tasks := {task for task in self._tasks if not task.done()}:
+                    for task in tasks:
                         task.cancel()
-                    await asyncio.wait(self._tasks)
+                    await asyncio.wait(tasks)
 
     def heard(self, message: Message) -> None:
         """The peer's next message: an object that has a method or the id of a request."""
@@ -236,14 +233,21 @@ class JsonRpc(ABC):
         meta = params.get("_meta") if params is not None else None
         token = meta.get("progressToken") if isinstance(meta, dict) else None
         inbound = self._in_flight[id] = Inbound(self, id, token)
-        task = inbound.task = self._start(self._handle(inbound, method, params))
-        task.add_done_callback(inbound.done)
+        task = inbound.task = self._loop.create_task(self._handle(inbound, method, params))
+        self._tasks.add(task)
         return task
 
-    def forget(self, inbound: Inbound) -> None:
-        """It is answered, or given up."""
+    def _forget(self, inbound: Inbound) -> None:
+        """It is answered, or given up; nothing more is said about it."""
+        inbound.closed = True
         if self._in_flight.get(inbound.request_id) is inbound:
             del self._in_flight[inbound.request_id]
+
+    def ended(self, inbound: Inbound) -> None:
+        """Its task is over."""
+        self._forget(inbound)
+        if inbound.task is not None:
+            self._tasks.discard(inbound.task)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
@@ -274,11 +278,16 @@ class JsonRpc(ABC):
         """Answer one request. A request that its sender cancelled is not answered (MCP, cancellation)."""
         answer: Message = {"jsonrpc": "2.0", "id": inbound.request_id}
         try:
-            answer["result"] = await self._on_request(inbound, method, params)
-        except Exception as error:
-            answer["error"] = error_of(error, method)
-        if not inbound.cancelled and not self._closed:
-            await self._send(answer, {})
+            try:
+                answer["result"] = await self._on_request(inbound, method, params)
+            except Exception as error:
+                answer["error"] = error_of(error, method)
+            self._forget(inbound)
+            if not inbound.cancelled and not self._closed:
+                await self._send(answer, {})
+        finally:
+            # Not by a callback of the task: that would cost the event loop a turn.
+            self.ended(inbound)
 
 
 async def _contained(function: Callable[..., Awaitable[None]], *arguments: Any) -> None:
@@ -304,8 +313,21 @@ def cancellation(id: Any, reason: str) -> Message:
     return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id, "reason": reason}}
 
 
+class ToldError(MCPError):
+    """An error as the other side told it, kept whole: with members that nobody knows, and in odd types."""
+
+    def __init__(self, said: Message) -> None:
+        code = said.get("code")
+        super().__init__(
+            code if isinstance(code, int) else INTERNAL_ERROR, str(said.get("message", "")), said.get("data")
+        )
+        self.said = said
+
+
 def error_of(error: Exception, method: str) -> Message:
     """What a failure to answer `method` is told as. Nothing of the inside is said."""
+    if isinstance(error, ToldError):
+        return error.said
     if isinstance(error, MCPError):
         said: Message = {"code": error.code, "message": error.message}
         return said if error.data is None else {**said, "data": error.data}
@@ -318,4 +340,4 @@ def error_of(error: Exception, method: str) -> Message:
 def _as_error(error: Any) -> MCPError:
     if not isinstance(error, dict):
         return MCPError(INTERNAL_ERROR, "the server's error is not an object")
-    return MCPError(error.get("code", INTERNAL_ERROR), str(error.get("message", "")), error.get("data"))
+    return ToldError(error)
