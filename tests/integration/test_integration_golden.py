@@ -63,8 +63,8 @@ LEGACY_REQUESTS = {
     "resources/unsubscribe": ("resources/unsubscribe", {"uri": "odd:1"}),
 }
 # Over HTTP the SDK writes the JSON, with and without a proxy: its strings have no halves of surrogate pairs. In the
-# modern era it reads it, too: its errors have a number, a text and data, and nothing else. What does not fit is refused,
-# never changed.
+# modern era it reads it, too: its errors have a number, a text and data, and nothing else. What does not fit is
+# refused, never changed.
 REFUSED_OVER_HTTP = {"call: texts", "call: odd error"}
 TRIMMED_OVER_HTTP = {"call: null error", "call: wide error"}
 
