@@ -76,8 +76,11 @@ class Inbound:
             self._cancel_requested.set()
         if self.task is not None:
             self.task.cancel()
-            # A task that never began does not tidy up after itself.
-            self.task.add_done_callback(lambda _: self.peer.ended(self))
+
+    def done(self, _: asyncio.Task[None]) -> None:
+        """Nothing more is said about it."""
+        self.closed = True
+        self.peer.forget(self)
 
     @property
     def can_send_request(self) -> bool:
@@ -210,10 +213,10 @@ class JsonRpc(ABC):
                 if not pending.answer.done():
                     pending.answer.set_result({"error": {"code": CONNECTION_CLOSED, "message": "Connection closed"}})
             with anyio.CancelScope(shield=True):
-                while tasks := {task for task in self._tasks if not task.done()}:
-                    for task in tasks:
+                while self._tasks:
+                    for task in self._tasks:
                         task.cancel()
-                    await asyncio.wait(tasks)
+                    await asyncio.wait(self._tasks)
 
     def heard(self, message: Message) -> None:
         """The peer's next message: an object that has a method or the id of a request."""
@@ -233,21 +236,14 @@ class JsonRpc(ABC):
         meta = params.get("_meta") if params is not None else None
         token = meta.get("progressToken") if isinstance(meta, dict) else None
         inbound = self._in_flight[id] = Inbound(self, id, token)
-        task = inbound.task = self._loop.create_task(self._handle(inbound, method, params))
-        self._tasks.add(task)
+        task = inbound.task = self._start(self._handle(inbound, method, params))
+        task.add_done_callback(inbound.done)
         return task
 
-    def _forget(self, inbound: Inbound) -> None:
-        """It is answered, or given up; nothing more is said about it."""
-        inbound.closed = True
+    def forget(self, inbound: Inbound) -> None:
+        """It is answered, or given up."""
         if self._in_flight.get(inbound.request_id) is inbound:
             del self._in_flight[inbound.request_id]
-
-    def ended(self, inbound: Inbound) -> None:
-        """Its task is over."""
-        self._forget(inbound)
-        if inbound.task is not None:
-            self._tasks.discard(inbound.task)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
@@ -278,16 +274,11 @@ class JsonRpc(ABC):
         """Answer one request. A request that its sender cancelled is not answered (MCP, cancellation)."""
         answer: Message = {"jsonrpc": "2.0", "id": inbound.request_id}
         try:
-            try:
-                answer["result"] = await self._on_request(inbound, method, params)
-            except Exception as error:
-                answer["error"] = error_of(error, method)
-            self._forget(inbound)
-            if not inbound.cancelled and not self._closed:
-                await self._send(answer, {})
-        finally:
-            # Not by a callback of the task: that would cost the event loop a turn.
-            self.ended(inbound)
+            answer["result"] = await self._on_request(inbound, method, params)
+        except Exception as error:
+            answer["error"] = error_of(error, method)
+        if not inbound.cancelled and not self._closed:
+            await self._send(answer, {})
 
 
 async def _contained(function: Callable[..., Awaitable[None]], *arguments: Any) -> None:

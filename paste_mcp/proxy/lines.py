@@ -41,9 +41,7 @@ class Pipe(Protocol):
 
     def go_on(self) -> None: ...
 
-    def write(self, data: bytes, *, alone: bool = True) -> None:
-        """`alone`: nothing more is to be written just now."""
-        ...
+    def write(self, data: bytes) -> None: ...
 
     @property
     def full(self) -> bool:
@@ -92,7 +90,7 @@ class LineDispatcher(JsonRpc):
         self._pipe.listen(self)
 
     async def _send(self, message: Message, options: CallOptions) -> None:
-        self._pipe.write(self._outgoing.encode(message), alone=len(self._in_flight) + len(self._pending) <= 1)
+        self._pipe.write(self._outgoing.encode(message))
         if self._pipe.full:
             await self._pipe.drain()
 

@@ -7,14 +7,17 @@ asked (TERM), then killed; whatever it left running goes with it.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
 import stat
+import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import cache
 from typing import IO
 
 import anyio
@@ -96,16 +99,14 @@ class BytePipe(asyncio.Protocol):
         self._source.resume_reading()
         self._hand_on()
 
-    def write(self, data: bytes, *, alone: bool = True) -> None:
-        # The first message goes at once, so that nothing waits; those that follow in the same turn of the loop, where
-        # some are to be expected, cost one system call together.
-        if self._behind is not None:
-            self._behind.append(data)
-        else:
+    def write(self, data: bytes) -> None:
+        # The first message of a turn goes at once, so that nothing waits; those after it cost one system call together.
+        if self._behind is None:
+            self._behind = []
+            asyncio.get_running_loop().call_soon(self._catch_up)
             self._sink.write(data)
-            if not alone:
-                self._behind = []
-                asyncio.get_running_loop().call_soon(self._catch_up)
+        else:
+            self._behind.append(data)
 
     @property
     def full(self) -> bool:
@@ -137,8 +138,6 @@ class BytePipe(asyncio.Protocol):
     # --- towards the event loop -------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if self._at_end:
-            return  # of a peer that was cut off
         *whole, rest = data.split(b"\n")
         if not whole:
             self._partial += rest
@@ -244,8 +243,8 @@ async def server_pipe(
                 stderr=None if _has_stderr() else DEVNULL,
                 env=dict(env),
                 cwd=cwd,
-                # Nothing is to run between fork and exec: the copy of our memory that it needs takes 10 ms and more.
                 start_new_session=True,
+                preexec_fn=_dies_with_parent(),
             )
             theirs.close()
             with GUARD.watching(process.pid):
@@ -294,3 +293,20 @@ def _has_stderr() -> bool:
     except OSError:
         return False
     return True
+
+
+@cache
+def _dies_with_parent() -> Callable[[], None] | None:
+    """Linux: have the kernel end a server whose proxy was killed. Elsewhere a server notices that its stdin closed."""
+    if sys.platform != "linux":
+        return None
+    try:
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+    except (OSError, AttributeError):
+        return None
+    set_death_signal = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
+
+    def ask() -> None:
+        prctl(set_death_signal, signal.SIGTERM)
+
+    return ask

@@ -61,7 +61,7 @@ class Script:
     def end(self):
         self.listener.ended()
 
-    def write(self, data, *, alone=True):
+    def write(self, data):
         self.written.append(json.loads(data))
         self.answered.set()
         if self.written[-1].get("id") == "end":

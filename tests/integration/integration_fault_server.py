@@ -110,7 +110,6 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def main() -> None:
-    begun = False
     for line in sys.stdin:
         if HUNG.is_set():
             threading.Event().wait()
@@ -123,8 +122,8 @@ def main() -> None:
             say({"id": message["id"], "error": {"code": -32601, "message": "Method not found"}})
             continue
         say({"id": message["id"], "result": result})
-        if message["method"] == "tools/call" and params["name"] == "misbehave" and not begun:
-            begun, fault = True, FAULTS[params["arguments"]["how"]]
+        if message["method"] == "tools/call" and params["name"] == "misbehave":
+            fault = FAULTS[params["arguments"]["how"]]
             if fault is hang:
                 hang()
             else:

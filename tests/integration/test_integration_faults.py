@@ -21,7 +21,7 @@ ENDS = ["die", "leave", "only_garbage", "endless_line"]
 GOES_ON = ["garbage", "slow_loris", "list_changed", "stderr_flood"]
 """Faults that do not end by themselves."""
 
-CALLS, ROUNDS, ATTEMPTS = 400, 9, 3
+CALLS, ROUNDS, ATTEMPTS = 150, 5, 4
 FACTOR = 2.0
 
 
