@@ -9,7 +9,7 @@ from pathlib import Path
 from paste_mcp.core.patterns.language import Pattern
 from paste_mcp.core.patterns.writer import pattern_data
 from paste_mcp.core.prediction.learnt.counts import Group, Item
-from paste_mcp.core.prediction.learnt.written import learnt_id
+from paste_mcp.core.prediction.learnt.names import learnt_id
 from paste_mcp.curate.collection import Collection, Entry
 from paste_mcp.store.pattern_files import load_patterns
 

@@ -13,7 +13,7 @@ from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.prediction.forecaster import Tools
 from paste_mcp.core.prediction.learnt.counts import Group, Item
 from paste_mcp.core.prediction.learnt.forecast import Foresight
-from paste_mcp.core.prediction.learnt.memory import tool_id
+from paste_mcp.core.prediction.learnt.names import tool_id
 from paste_mcp.store.admission import Delta, KeptCounts, Members
 
 

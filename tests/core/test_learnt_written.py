@@ -19,10 +19,11 @@ from paste_mcp.core.patterns.sources import Const
 from paste_mcp.core.patterns.writer import pattern_data
 from paste_mcp.core.prediction.learnt.counts import Counts
 from paste_mcp.core.prediction.learnt.forecast import Foresight
+from paste_mcp.core.prediction.learnt.names import learnt_id
 from paste_mcp.core.prediction.learnt.origins import Origin
 from paste_mcp.core.prediction.learnt.said import source_of
 from paste_mcp.core.prediction.learnt.sights import ColumnId, Sights, shown_by
-from paste_mcp.core.prediction.learnt.written import learnt_id, written
+from paste_mcp.core.prediction.learnt.written import written
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.store.pattern_files import parse_patterns
 from paste_mcp.store.pattern_text import pool_text

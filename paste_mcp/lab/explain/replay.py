@@ -13,6 +13,7 @@ from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.learnt.counts import Counts
 from paste_mcp.core.prediction.learnt.forecast import Foresight
+from paste_mcp.core.prediction.learnt.names import parts_of
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.prediction.together import Together
 from paste_mcp.core.speculation.policy import suspicion
@@ -107,8 +108,7 @@ def _definitions(counts: Counts) -> dict[ToolKey, str]:
             amounts[str(group[1])] += amount
     found: dict[ToolKey, str] = {}
     for name, _ in sorted(amounts.items(), key=lambda item: (item[1], item[0])):
-        server, _, rest = name.partition("\t")
-        tool, _, definition = rest.rpartition("\t")
+        server, tool, definition = parts_of(name)
         found[server, tool] = definition
     return found
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from paste_mcp.core.model import Event, Json, Prediction, Tool
 from paste_mcp.core.prediction.learnt.lessons import constant_of
-from paste_mcp.core.prediction.learnt.memory import tool_id
+from paste_mcp.core.prediction.learnt.names import tool_id
 from paste_mcp.core.speculation import policy
 from paste_mcp.core.speculation.budget import UNKNOWN_LEAD_S, UNKNOWN_SERVICE_S, Budget
 from paste_mcp.core.speculation.policy import Decision

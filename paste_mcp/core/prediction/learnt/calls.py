@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from paste_mcp.core.keys import Unkeyable, canonical
 from paste_mcp.core.model import Json, Tool
 from paste_mcp.core.prediction.fits import fitted
 from paste_mcp.core.prediction.learnt.guess import Guess, features_of
@@ -83,7 +84,11 @@ def _put_together(
         arguments = fitted({argument: c.value for argument, c in zip(form, row, strict=True)}, tool.input_schema)
         if arguments is None:
             continue
-        made = memory.has_made(name, arguments)
+        try:
+            key = canonical(arguments)
+        except Unkeyable:
+            continue
+        made = memory.has_made(name, key)
         if row and all(candidate.kind == "same" for candidate in row):
             if not made:
                 continue
@@ -96,7 +101,7 @@ def _put_together(
         p = min(MAX_PROBABILITY, p_tool * p_form * probability)
         if p >= FLOOR:
             features = features_of(memory, name, made, row, p, p_tool, min(MAX_PROBABILITY, probability))
-            yield Guess(tool, arguments, p, features, row)
+            yield Guess(tool, arguments, p, features, key, row)
 
 
 def _best_rows(options: Sequence[Sequence[Candidate]]) -> list[tuple[tuple[Candidate, ...], float]]:

@@ -19,7 +19,7 @@ class Counts:
 
     def __init__(self) -> None:
         self._groups: dict[Group, dict[Item, float]] = {}
-        self._tops: dict[Group, Mapping[Item, float]] = {}
+        self._tops: dict[Group, tuple[int, Mapping[Item, float]]] = {}
 
     def add(self, group: Group, item: Item, amount: float = 1.0) -> None:
         """Count `item` in `group`."""
@@ -35,13 +35,14 @@ class Counts:
 
     def top(self, group: Group, most: int) -> Mapping[Item, float]:
         """The greatest counts of a group, greatest first: the same object until the group changes."""
-        found = self._tops.get(group)
-        if found is None:
-            items = self._groups.get(group)
-            if not items:
-                return _NOTHING
-            ranked = sorted(items.items(), key=lambda item: (-item[1], str(item[0])))
-            found = self._tops[group] = dict(ranked[:most])
+        held = self._tops.get(group)
+        if held is not None and held[0] == most:
+            return held[1]
+        items = self._groups.get(group)
+        if not items:
+            return _NOTHING
+        found = dict(sorted(items.items(), key=lambda item: (-item[1], str(item[0])))[:most])
+        self._tops[group] = (most, found)
         return found
 
     def merge(self, other: Counts, weight: float = 1.0) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from paste_mcp.core.keys import Unkeyable, canonical, parse_strict
-from paste_mcp.core.model import Event, Ingredient, Json, Prediction, Tool, ToolCall
+from paste_mcp.core.keys import parse_strict
+from paste_mcp.core.model import Event, Ingredient, Prediction, Tool, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.prediction.forecaster import Tools
 from paste_mcp.core.prediction.learnt.calls import calls_of
@@ -16,9 +16,9 @@ from paste_mcp.core.prediction.learnt.following import next_tools
 from paste_mcp.core.prediction.learnt.gate import Gate
 from paste_mcp.core.prediction.learnt.guess import Guess, recalled_features, with_recall
 from paste_mcp.core.prediction.learnt.lessons import learn
-from paste_mcp.core.prediction.learnt.memory import Memory, tool_id
-from paste_mcp.core.prediction.learnt.recall import made_of
-from paste_mcp.core.prediction.learnt.sights import Shown, shown_by
+from paste_mcp.core.prediction.learnt.memory import Memory
+from paste_mcp.core.prediction.learnt.names import learnt_id, tool_id, tool_of
+from paste_mcp.core.prediction.learnt.seen import Seen, seen
 from paste_mcp.core.prediction.learnt.slots import Learnt
 from paste_mcp.core.prediction.learnt.zero_shot import Readers
 
@@ -37,24 +37,20 @@ class _Readable:
         self._tools = tools
 
     def __contains__(self, id: object) -> bool:
-        server, name, definition = str(id).split("\t")
-        tool = self._tools.get((server, name))
-        return tool is not None and tool.hints.read_only is not False and tool.definition[:12] == definition
+        key = tool_of(str(id))
+        tool = self._tools.get(key)
+        return tool is not None and tool.hints.read_only is not False and tool_id(*key, tool) == id
 
     def __getitem__(self, id: str) -> Tool:
-        server, name, _ = id.split("\t")
-        return self._tools[server, name]
+        return self._tools[tool_of(id)]
 
 
 class _Session:
-    """A session's memory, and the events of its last turn, which are learnt from when the turn is whole."""
+    """A session's memory, and the calls of its last turn, which are learnt from when the turn is whole."""
 
     def __init__(self) -> None:
         self.memory = Memory()
-        self.turn: list[Event] = []
-        self.tools: list[str] = []
-        self.reads: list[bool] = []
-        self.shown: list[Shown] = []
+        self.turn: list[Seen] = []
 
 
 class Foresight:
@@ -70,13 +66,9 @@ class Foresight:
     def observe(self, event: Event, history: Sequence[Event], tools: Tools, index: ValueIndex) -> None:
         """Take `event` in; it is learnt from once its turn is whole."""
         session = self._session(index)
-        if session.turn and session.turn[0].turn != event.turn:
+        if session.turn and session.turn[0].event.turn != event.turn:
             self._settle(session)
-        tool = tools.get((event.call.server, event.call.tool))
-        session.turn.append(event)
-        session.tools.append(tool_id(event.call.server, event.call.tool, tool))
-        session.reads.append(tool is not None and tool.hints.read_only is True)
-        session.shown.append(shown_by(event))
+        session.turn.append(seen(event, tools.get((event.call.server, event.call.tool))))
 
     def shown(self, index: ValueIndex) -> Counts:
         """What one session has taught so far: what `online` would have counted of it."""
@@ -110,8 +102,8 @@ class Foresight:
             if p_tool < LEAST:
                 break
             for guess in calls_of(learnt, name, known[name], p_tool):
-                key = _key(name, guess.arguments)
-                if key is not None and (key not in found or found[key].probability < guess.probability):
+                key = (name, guess.key)
+                if key not in found or found[key].probability < guess.probability:
                     found[key] = guess
         self._recall(memory, known, found)
         return list(found.values())
@@ -121,29 +113,29 @@ class Foresight:
         for recalled in memory.trail.recall(self.counts)[:MAX_RECALLED]:
             if recalled.tool not in known:
                 continue
-            key = (recalled.tool, recalled.arguments.encode())
-            arguments: dict[str, Json] = parse_strict(recalled.arguments)
-            made = memory.has_made(recalled.tool, arguments)
-            held = found.get(key)
-            if held is None:
-                features = recalled_features(memory, recalled.tool, made, recalled.probability, recalled.seen)
-                found[key] = Guess(known[recalled.tool], arguments, RECALL_TRUST * recalled.probability, features)
-            else:
+            written = recalled.arguments.encode()
+            key = (recalled.tool, written)
+            if (held := found.get(key)) is not None:
                 found[key] = held._replace(features=with_recall(held.features, recalled.probability))
+                continue
+            made = memory.has_made(*key)
+            features = recalled_features(memory, recalled.tool, made, recalled.probability, recalled.seen)
+            arguments = parse_strict(recalled.arguments)
+            p = RECALL_TRUST * recalled.probability
+            found[key] = Guess(known[recalled.tool], arguments, p, features, written)
 
     def _settle(self, session: _Session) -> None:
         """The session's last turn is whole: learn from it, then remember it."""
         if not session.turn:
             return
         lesson = Counts()
-        learn(session.turn, session.tools, session.memory, lesson)
-        made = [made_of(*call) for call in zip(session.turn, session.tools, session.reads, strict=True)]
-        session.memory.trail.learn([call for call in made if call is not None], lesson)
+        learn(session.turn, session.memory, lesson)
+        session.memory.trail.learn(session.turn, lesson)
         session.memory.own.merge(lesson)
         if self._online:
             self.counts.merge(lesson)
-        session.memory.add(session.turn, session.tools, session.shown)
-        session.turn, session.tools, session.reads, session.shown = [], [], [], []
+        session.memory.add(session.turn)
+        session.turn = []
 
     def _session(self, index: ValueIndex) -> _Session:
         session = self._sessions.get(index)
@@ -152,30 +144,19 @@ class Foresight:
         return session
 
 
-def _key(name: str, arguments: Mapping[str, Json]) -> tuple[str, bytes] | None:
-    try:
-        return name, canonical(dict(arguments))
-    except Unkeyable:
-        return None
-
-
 def _prediction(memory: Memory, probability: float, guess: Guess) -> Prediction:
     latest = memory.latest[0] if memory.latest else ""
     return Prediction(
         call=ToolCall(guess.tool.server, guess.tool.name, guess.arguments),
         probability=probability,
-        pattern=f"learnt:{_spoken(latest)} > {guess.tool.server}/{guess.tool.name}",
-        ingredients=_ingredients(memory, guess),
+        pattern=learnt_id(latest, tool_id(guess.tool.server, guess.tool.name, guess.tool)),
+        ingredients=_ingredients(guess),
         composed=guess.composed,
         features=(guess.probability, *guess.features),
     )
 
 
-def _spoken(tool: str) -> str:
-    return "/".join(tool.split("\t")[:2])
-
-
-def _ingredients(memory: Memory, guess: Guess) -> tuple[Ingredient, ...]:
+def _ingredients(guess: Guess) -> tuple[Ingredient, ...]:
     """Where the values came from: constants that were learnt count as the pattern's own words."""
     found: dict[Ingredient, None] = {}
     for candidate in guess.row:
@@ -185,7 +166,7 @@ def _ingredients(memory: Memory, guess: Guess) -> tuple[Ingredient, ...]:
             else:
                 found[Ingredient("const")] = None
         for column in candidate.columns:
-            server = column.tool.split("\t")[0]
+            server, _ = tool_of(column.tool)
             sent = column.place.startswith("@")
             found[Ingredient("argument" if sent else "result", server, candidate.event)] = None
     return tuple(found) if guess.row else (Ingredient("const"),)

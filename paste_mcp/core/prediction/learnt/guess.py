@@ -20,6 +20,8 @@ class Guess(NamedTuple):
     arguments: dict[str, Json]
     probability: float
     features: tuple[float, ...]
+    key: bytes
+    """The arguments in canonical form."""
     row: tuple[Candidate, ...] = ()
 
     @property

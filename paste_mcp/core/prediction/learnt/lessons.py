@@ -4,33 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from paste_mcp.core.keys import Unkeyable, canonical
-from paste_mcp.core.model import Event, Json
+from paste_mcp.core.model import Json
 from paste_mcp.core.prediction.learnt.counts import Counts
 from paste_mcp.core.prediction.learnt.memory import Memory
 from paste_mcp.core.prediction.learnt.origins import RECENT_SIGHTS, ordered, origins_of
+from paste_mcp.core.prediction.learnt.seen import Seen
 from paste_mcp.core.prediction.learnt.sights import ColumnId, key_of
 
 MAX_CONSTANT: Final = 80
 """Bytes of a value, written as JSON, that may be remembered as it is."""
 RANKS: Final = (1, 2, 3, 6)
+WIDTHS: Final = tuple(last - before for before, last in pairwise((0, *RANKS)))
+"""How many ranks share each bucket of `RANKS`."""
 SIZES: Final = (1, 3, 8)
 MOST: Final = 24
 """Values of a column among which a rank is counted."""
 
 
-def learn(turn: Sequence[Event], tools: Sequence[str], memory: Memory, into: Counts) -> None:
-    """Count what the calls of one turn (of `tools`, as `tool_id` names them) show. `memory` does not hold it yet."""
-    _learn_following(tools, memory, into)
+def learn(turn: Sequence[Seen], memory: Memory, into: Counts) -> None:
+    """Count what the calls of one turn show. `memory` does not hold it yet."""
+    _learn_following(turn, memory, into)
     weight = min(1.0, 3.0 / len(turn))
-    for event, tool in zip(turn, tools, strict=True):
-        _learn_call(event, tool, memory, into, weight)
+    for seen in turn:
+        _learn_call(seen, memory, into, weight)
 
 
-def _learn_following(tools: Sequence[str], memory: Memory, into: Counts) -> None:
-    distinct = set(tools)
+def _learn_following(turn: Sequence[Seen], memory: Memory, into: Counts) -> None:
+    distinct = {seen.tool for seen in turn}
     for context in memory.contexts():
         into.add(context, "")
         for tool in distinct:
@@ -41,13 +45,13 @@ def _learn_following(tools: Sequence[str], memory: Memory, into: Counts) -> None
             into.add(("again",), "hits")
 
 
-def _learn_call(event: Event, tool: str, memory: Memory, into: Counts, weight: float) -> None:
-    arguments = event.call.arguments
+def _learn_call(seen: Seen, memory: Memory, into: Counts, weight: float) -> None:
+    tool, arguments = seen.tool, seen.event.call.arguments
     into.add(("form", tool), tuple(sorted(arguments)), weight)
     last = memory.last.get(tool)
     if last is not None:
         into.add(("repeat", tool), "tries", weight)
-        if memory.has_made(tool, arguments):
+        if memory.has_made(tool, seen.arguments):
             into.add(("repeat", tool), "hits", weight)
     for name, value in arguments.items():
         slot = (tool, name)
@@ -67,7 +71,7 @@ def _learn_value(slot: tuple[str, str], value: Json, last: Json, memory: Memory,
     origins = origins_of(value, last, memory.sights)
     for origin, piece in origins:
         into.add(("link", *slot), (origin, memory.is_recent(origin)), weight)
-        if (column := origin.more or origin.of) is not None:
+        if (column := origin.column) is not None:
             rank = rank_of(column, piece, memory, used)
             into.add(("rank", *slot, column), rank, weight)
             into.add(("ranks", origin.kind, column.place[0]), rank, weight)

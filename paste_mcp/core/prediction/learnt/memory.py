@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from paste_mcp.core.keys import Unkeyable, canonical
-from paste_mcp.core.model import Event, Json, Tool
+from paste_mcp.core.model import Json
 from paste_mcp.core.prediction.learnt.counts import Counts, Group, Item
 from paste_mcp.core.prediction.learnt.origins import Origin
 from paste_mcp.core.prediction.learnt.recall import Trail
-from paste_mcp.core.prediction.learnt.sights import Shown, Sights, key_of
+from paste_mcp.core.prediction.learnt.seen import Seen
+from paste_mcp.core.prediction.learnt.sights import Sights, key_of
 
 OWN_WEIGHT: Final = 2.0
 """What this session taught counts so many times as much as what others did."""
 MAX_MADE: Final = 4_000
 """Calls whose exact arguments are remembered."""
-
-
-def tool_id(server: str, name: str, tool: Tool | None) -> str:
-    """A tool's name in the counts; a changed definition is another tool, so that learning starts anew."""
-    return f"{server}\t{name}\t{tool.definition[:12] if tool else ''}"
 
 
 class Memory:
@@ -42,29 +37,26 @@ class Memory:
         """Tool and status of the last event."""
         self._before: str = ""
         self._sent: set[str] = set()
-        self._made: dict[tuple[str, bytes], int] = {}
+        self._made: dict[tuple[str, bytes], None] = {}
         self.trail = Trail()
 
-    def add(self, turn: Sequence[Event], tools: Sequence[str], shown: Sequence[Shown]) -> None:
+    def add(self, turn: Sequence[Seen]) -> None:
         """Take in a turn, once it has been learnt from."""
         self.turns += 1
         before = self.latest[0] if self.latest else ""
-        for event, tool, columns in zip(turn, tools, shown, strict=True):
-            self.sights.add(event, tool, columns)
+        for event, tool, _, made, shown in turn:
+            self.sights.add(event, tool, shown)
             self.last[tool] = event.call.arguments
             self.tools[tool] = self.turns
             for name, value in event.call.arguments.items():
                 self.used.setdefault((tool, name), {})[key_of(value)] = None
                 self._sent.add(key_of(value))
-            try:
-                made = (tool, canonical(dict(event.call.arguments)))
-            except Unkeyable:
-                continue
-            self._made[made] = self.turns
-            if len(self._made) > MAX_MADE:
-                del self._made[next(iter(self._made))]
+            if made is not None:
+                self._made[tool, made] = None
+                if len(self._made) > MAX_MADE:
+                    del self._made[next(iter(self._made))]
         self._before = before
-        self.latest = (tools[-1], turn[-1].status)
+        self.latest = (turn[-1].tool, turn[-1].event.status)
 
     def contexts(self) -> list[Group]:
         """The contexts that hold now, longest first."""
@@ -87,12 +79,9 @@ class Memory:
         self._joined[group] = (everyone, own, both)
         return both
 
-    def has_made(self, tool: str, arguments: Mapping[str, Json]) -> bool:
-        """This very call was made before."""
-        try:
-            return (tool, canonical(dict(arguments))) in self._made
-        except Unkeyable:
-            return False
+    def has_made(self, tool: str, arguments: bytes | None) -> bool:
+        """This very call was made before; its arguments are in canonical form."""
+        return (tool, arguments) in self._made
 
     def is_sent(self, value: Json) -> bool:
         """Some call of the session sent this value."""
@@ -100,5 +89,4 @@ class Memory:
 
     def is_recent(self, origin: Origin) -> bool:
         """The origin's column was shown by the last turn."""
-        column = origin.more or origin.of
-        return column is not None and self.tools.get(column.tool) == self.turns
+        return origin.column is not None and self.tools.get(origin.column.tool) == self.turns

@@ -15,7 +15,6 @@ MAX_SPLITS: Final = 6
 """Places at which a text is cut into known parts."""
 RECENT_SIGHTS: Final = 3
 """Latest answers of a tool whose values are candidates."""
-SEPARATORS: Final = "/"
 
 Kind = Literal["copy", "join", "step", "frame"]
 
@@ -33,6 +32,11 @@ class Origin(NamedTuple):
     of: ColumnId | None = None
     more: ColumnId | None = None
     by: int | float | tuple[str, str] = 0
+
+    @property
+    def column(self) -> ColumnId | None:
+        """The column whose values are worked through; None where the value comes from no column."""
+        return self.more or self.of
 
 
 class Ordered(NamedTuple):
@@ -91,7 +95,7 @@ def _framed(value: str) -> Iterable[tuple[str, str, str]]:
 
 
 def _step(last: Json, value: Json) -> int | float | None:
-    """By how much `value` counts on from `last`, where both are numbers or digits."""
+    """By how much `value` counts on from `last`, where both are whole numbers."""
     if isinstance(last, bool) or isinstance(value, bool):
         return None
     if isinstance(last, int) and isinstance(value, int) and 0 < abs(value - last) <= 10_000:

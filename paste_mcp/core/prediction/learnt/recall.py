@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from paste_mcp.core.keys import Unkeyable, canonical
-from paste_mcp.core.model import Event
 from paste_mcp.core.prediction.learnt.counts import Counts
+from paste_mcp.core.prediction.learnt.seen import Seen
 
 WINDOW: Final = 3
 """Turns after a call in which what follows is counted."""
@@ -50,18 +49,19 @@ class Trail:
     def __init__(self) -> None:
         self._turns: deque[list[Made]] = deque(maxlen=WINDOW)
 
-    def learn(self, turn: Sequence[Made], into: Counts) -> None:
+    def learn(self, turn: Sequence[Seen], into: Counts) -> None:
         """Count what this turn says of the calls before it, then take it in."""
-        for made in turn[:MAX_OF_TURN]:
+        now = [made for seen in turn if (made := _made(seen)) is not None][:MAX_OF_TURN]
+        for made in now:
             into.add(("then", made.tool, made.digest), "")
         for earlier in reversed(self._turns):
-            for made in turn[:MAX_OF_TURN]:
+            for made in now:
                 if made.reads and made.arguments is not None:
                     for before in earlier:
                         into.add(("then", before.tool, before.digest), (made.tool, made.arguments))
             if any(not made.reads for made in earlier):
                 break  # a write ends what could have been fetched before it
-        self._turns.append(list(turn[:MAX_OF_TURN]))
+        self._turns.append(now)
 
     def recall(self, everyone: Counts) -> list[Recalled]:
         """The reads that followed the recent calls in other sessions, likeliest first."""
@@ -83,11 +83,10 @@ class Trail:
         return found
 
 
-def made_of(event: Event, tool: str, reads: bool) -> Made | None:
-    """The event's call as it is remembered; None where it has no key."""
-    try:
-        arguments = canonical(dict(event.call.arguments))
-    except Unkeyable:
+def _made(seen: Seen) -> Made | None:
+    """A call as it is remembered; None where it has no canonical form."""
+    if seen.arguments is None:
         return None
-    digest = blake2b(arguments, digest_size=12).hexdigest()
-    return Made(digest, tool, arguments.decode() if len(arguments) <= MAX_ARGUMENTS else None, reads)
+    digest = blake2b(seen.arguments, digest_size=12).hexdigest()
+    arguments = seen.arguments.decode() if len(seen.arguments) <= MAX_ARGUMENTS else None
+    return Made(digest, seen.tool, arguments, seen.reads)

@@ -26,6 +26,7 @@ from paste_mcp.core.patterns.sources import (
     Successor,
     Template,
 )
+from paste_mcp.core.prediction.learnt.names import tool_of
 from paste_mcp.core.prediction.learnt.origins import Origin
 from paste_mcp.core.prediction.learnt.sights import ColumnId
 
@@ -34,12 +35,6 @@ EXTRACTORS: Final = {"url": "urls", "path": "paths", "id": "ids"}
 """What the language calls these places."""
 MAX_TEMPLATE: Final = 200
 """Characters around a framed value."""
-
-
-def tool_of(name: str) -> tuple[str, str]:
-    """(server, tool) of a tool as counts name it; the digest of its definition is left out."""
-    server, _, rest = name.partition("\t")
-    return server, rest.rpartition("\t")[0]
 
 
 def element_of(name: str, status: Outcome) -> Element | None:

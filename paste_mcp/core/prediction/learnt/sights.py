@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 from paste_mcp.core.model import Event, Json
+from paste_mcp.core.patterns.pieces import PIECES, piece_of
 from paste_mcp.core.patterns.texts import values_in
 
 MAX_VALUES: Final = 1_500
@@ -43,7 +44,6 @@ class Sight(NamedTuple):
     """What one event put into a column: distinct values in order, and the row of each (its list positions)."""
 
     event: int
-    turn: int
     values: tuple[Json, ...]
     keys: tuple[str, ...]
     rows: tuple[tuple[int, ...], ...]
@@ -75,7 +75,7 @@ class Sights:
                 self.columns[id] = deque(maxlen=MAX_SIGHTS)
                 self.by_leaf.setdefault(leaf_of(place), {})[id] = None
             values, rows = zip(*column.values(), strict=True)
-            self.columns[id].append(Sight(event.index, event.turn, values, tuple(column), rows))
+            self.columns[id].append(Sight(event.index, values, tuple(column), rows))
             for key in column:
                 places = self._places.get(key)
                 if places is None:
@@ -152,9 +152,7 @@ def _values(event: Event) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
     for name, value in islice(event.call.arguments.items(), 64):
         if is_indexable(value):
             yield f"@{name}", value, ()
-            if isinstance(value, str):
-                for part, piece in _pieces(value):
-                    yield f"@{name}|{part}", piece, ()
+            yield from _pieces(f"@{name}", value, ())
     if event.payload.document is not None:
         yield from _in_document(event.payload.document)
     elif event.payload.text:
@@ -181,8 +179,7 @@ def _in_document(document: Json) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
         elif isinstance(node, str):
             if 0 < len(node) <= MAX_STRING:
                 yield path, node, row
-                for part, piece in _pieces(node):
-                    yield f"{path}|{part}", piece, row
+                yield from _pieces(path, node, row)
             if len(node) >= LONG_TEXT or "\n" in node:
                 for place, value, inner in _in_text(node[:MAX_TEXT], path):
                     yield place, value, (*row, *inner)
@@ -190,12 +187,8 @@ def _in_document(document: Json) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
             yield path, node, row
 
 
-def _pieces(value: str) -> Iterator[tuple[str, str]]:
-    """Parts of a value that are arguments of their own: the folder and the name of a path, the day of a time."""
-    if "/" in value and "\n" not in value:
-        folder, _, name = value.rstrip("/").rpartition("/")
-        if folder and name:
-            yield "folder", folder
-            yield "name", name
-    elif len(value) > 10 and value[4:5] == "-" and value[7:8] == "-" and value[10] in "T ":
-        yield "day", value[:10]
+def _pieces(place: str, value: Json, row: tuple[int, ...]) -> Iterator[tuple[str, Json, tuple[int, ...]]]:
+    """Parts of a value that are arguments of their own."""
+    for piece in PIECES:
+        if (part := piece_of(value, piece)) is not None:
+            yield f"{place}|{piece}", part, row

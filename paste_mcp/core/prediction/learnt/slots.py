@@ -8,9 +8,10 @@ from typing import Final, NamedTuple, TypeAlias, cast
 from paste_mcp.core.keys import parse_strict
 from paste_mcp.core.model import Json
 from paste_mcp.core.prediction.learnt.counts import Counts, Group, Item
-from paste_mcp.core.prediction.learnt.lessons import MOST, RANKS, SIZES, bucket, shape_of
+from paste_mcp.core.prediction.learnt.lessons import MOST, RANKS, SIZES, WIDTHS, bucket, shape_of
 from paste_mcp.core.prediction.learnt.memory import Memory
-from paste_mcp.core.prediction.learnt.origins import RECENT_SIGHTS, Ordered, Origin, ordered
+from paste_mcp.core.prediction.learnt.names import tool_of
+from paste_mcp.core.prediction.learnt.origins import RECENT_SIGHTS, Kind, Ordered, Origin, ordered
 from paste_mcp.core.prediction.learnt.sights import ColumnId
 from paste_mcp.core.prediction.learnt.zero_shot import columns_for
 
@@ -24,17 +25,19 @@ MAX_OFFERS: Final = 4_000
 """Offers of columns to arguments that a session keeps ready."""
 MAX_SLOTS: Final = 12
 """Arguments that one prediction looks values up for, those of the likeliest tools first."""
-WIDTHS: Final = (1, 1, 1, 3, 12)
-"""Ranks that share a bucket of `RANKS`, and the probability of the bucket."""
+FURTHER: Final = 12
+"""Ranks that share the probability of what comes after the last bucket of `RANKS`."""
+PLAIN: Final = {0: 0.5, 1: 0.15, 2: 0.1, 3: 0.1, 4: 0.05, -1: 0.1}
+PLAIN_OF_ONE: Final = {0: 0.8, -1: 0.2}
+"""P(bucket of ranks) before anything was seen; in a column with one unused value at most."""
 FEW: Final = 4.0
 """Below so many observations of an argument, the names of columns count, too."""
 
 
 Row: TypeAlias = tuple[Ordered, Json, float, float]
 """An offered value, as it would be sent, P(its rank), and how usual its shape is for the argument."""
-
-
 Offer: TypeAlias = tuple[list[Row], float, float]
+"""The rows of a column, how usual their shapes are on average, and the most usual one."""
 
 
 class Candidate(NamedTuple):
@@ -134,7 +137,7 @@ def _links(learnt: Learnt, slot: tuple[str, str]) -> list[tuple[float, float, Or
     known: set[Origin] = set()
     for item, amount in learnt.of(("link", *slot), MAX_KNOWN).items():
         origin, recent = cast("tuple[Origin, bool]", item)
-        column = origin.more or origin.of
+        column = origin.column
         if column is None:
             tries = fresh
         elif column not in memory.sights.columns or memory.is_recent(origin) != recent:
@@ -145,7 +148,7 @@ def _links(learnt: Learnt, slot: tuple[str, str]) -> list[tuple[float, float, Or
         found.append(((amount + 0.02) / (max(tries, amount) + 1.0), amount, origin))
     if fresh <= FEW:
         own = ColumnId(slot[0], f"@{slot[1]}")
-        for column, prior in columns_for(memory, slot[0].split("\t")[0], slot[1]):
+        for column, prior in columns_for(memory, tool_of(slot[0])[0], slot[1]):
             origin = Origin("copy", column)
             if column != own and origin not in known:
                 found.append((prior * FEW / (FEW + fresh), 0.0, origin))
@@ -168,7 +171,7 @@ def _offered(
         if isinstance(last, int) and not isinstance(last, bool) and isinstance(origin.by, int | float):
             yield Candidate(last + origin.by, works, works, "step", support=support)
         return
-    column = origin.more or origin.of
+    column = origin.column
     assert column is not None
     rows, mean, best = _rows(learnt, slot, origin, column, used)
     if not rows:
@@ -193,7 +196,7 @@ def _rows(learnt: Learnt, slot: tuple[str, str], origin: Origin, column: ColumnI
     if held is not None and held[0] == stamp:
         return cast("Offer", held[1])
     offered = ordered(memory.sights.latest(column, RECENT_SIGHTS), used, MOST)
-    share_of = _Shares(learnt, slot, origin, bucket(sum(one.fresh for one in offered), SIZES))
+    shares = _shares(learnt, slot, origin.kind, column, bucket(sum(one.fresh for one in offered), SIZES))
     shapes = learnt.of(("shape", *slot))
     shaped = sum(shapes.values()) + 1.0
     rows: list[Row] = []
@@ -203,7 +206,7 @@ def _rows(learnt: Learnt, slot: tuple[str, str], origin: Origin, column: ColumnI
         place += one.fresh
         value = _built(origin, one, memory)
         if value is not None:
-            rows.append((one, value, share_of(which), (shapes.get(shape_of(value), 0.0) + 0.2) / shaped))
+            rows.append((one, value, shares[which], (shapes.get(shape_of(value), 0.0) + 0.2) / shaped))
     total = sum(row[2] for row in rows)
     mean = sum(row[2] * row[3] for row in rows) / total if rows else 1.0
     found = rows, mean, max((row[3] for row in rows), default=0.0)
@@ -213,31 +216,19 @@ def _rows(learnt: Learnt, slot: tuple[str, str], origin: Origin, column: ColumnI
     return found
 
 
-class _Shares:
-    """P(this rank | the value is in the column), from the column's own history, its kind's and a plain prior."""
-
-    def __init__(self, learnt: Learnt, slot: tuple[str, str], origin: Origin, size: int) -> None:
-        column = origin.more or origin.of
-        assert column is not None
-        self._size = size
-        own: Group = ("rank", *slot, column)
-        usual: Group = ("ranks", origin.kind, column.place[0])
-        self._own, self._usual = learnt.of(own), learnt.of(usual)
-        self._own_total, self._usual_total = learnt.total(own, size), learnt.total(usual, size)
-        self._ready: dict[int, float] = {}
-
-    def __call__(self, which: int) -> float:
-        share = self._ready.get(which)
-        if share is None:
-            if self._size:
-                plain = {0: 0.5, 1: 0.15, 2: 0.1, 3: 0.1, 4: 0.05, -1: 0.1}[which]
-            else:
-                plain = {0: 0.8, -1: 0.2}.get(which, 0.05)
-            key = (self._size, which)
-            general = (self._usual.get(key, 0.0) + 4.0 * plain) / (self._usual_total + 4.0)
-            share = (self._own.get(key, 0.0) + 2.0 * general) / (self._own_total + 2.0)
-            share = self._ready[which] = share / (WIDTHS[which] if which >= 0 else 2)
-        return share
+def _shares(learnt: Learnt, slot: tuple[str, str], kind: Kind, column: ColumnId, size: int) -> dict[int, float]:
+    """P(this rank | the value is in the column), by bucket of ranks, -1 being a value that was used before; from the
+    column's own history, its kind's and a plain prior.
+    """
+    own: Group = ("rank", *slot, column)
+    usual: Group = ("ranks", kind, column.place[0])
+    found: dict[int, float] = {}
+    for which, width in (*enumerate((*WIDTHS, FURTHER)), (-1, 2)):
+        plain = PLAIN[which] if size else PLAIN_OF_ONE.get(which, 0.05)
+        key = (size, which)
+        general = (learnt.of(usual).get(key, 0.0) + 4.0 * plain) / (learnt.total(usual, size) + 4.0)
+        found[which] = (learnt.of(own).get(key, 0.0) + 2.0 * general) / (learnt.total(own, size) + 2.0) / width
+    return found
 
 
 def _built(origin: Origin, one: Ordered, memory: Memory) -> Json:

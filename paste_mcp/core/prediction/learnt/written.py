@@ -18,8 +18,10 @@ from paste_mcp.core.patterns.language import MAX_ARGUMENTS, REST, WHICHEVER, Pat
 from paste_mcp.core.patterns.reader import Picks
 from paste_mcp.core.patterns.sources import Const, Source
 from paste_mcp.core.prediction.learnt.counts import Counts, Group, Item
+from paste_mcp.core.prediction.learnt.lessons import WIDTHS
+from paste_mcp.core.prediction.learnt.names import learnt_id
 from paste_mcp.core.prediction.learnt.origins import Origin
-from paste_mcp.core.prediction.learnt.said import element_of, is_list, last_value, source_of, tool_of
+from paste_mcp.core.prediction.learnt.said import element_of, is_list, last_value, source_of
 
 MIN_SEEN: Final = 2.5
 """How often a context must have been seen to be written down. Old counts weigh less than one."""
@@ -33,8 +35,6 @@ BACK_OFF: Final = 4.0
 """What the shorter context weighs in a longer one's probability, in counts."""
 PAYS: Final = 1.5
 """How much likelier a longer context must make the target to be written down."""
-WIDTHS: Final = (1, 1, 1, 3)
-"""Ranks that share a bucket of the learnt ranks: the first, the second, the third, the three after it."""
 MIN_SHARE: Final = 0.02
 FIRST: Final[Picks] = ((1, 1.0),)
 
@@ -49,11 +49,6 @@ class Choice:
     """How often it would have been right among its first few, in all calls of the tool."""
     kind: Literal["found", "same", "constant"] = "found"
     pick: Picks = FIRST
-
-
-def learnt_id(last: str, target: str) -> str:
-    """The id of what was learnt about `target` following `last`, both as counts name tools."""
-    return f"learnt:{'/'.join(tool_of(last))} > {'/'.join(tool_of(target))}"
 
 
 def written(counts: Counts, *, min_seen: float = MIN_SEEN, texts: bool = True) -> list[Pattern]:
@@ -217,7 +212,7 @@ def _links(counts: Counts, slot: tuple[str, str], last: str, texts: bool) -> Ite
     found: dict[Origin, float] = {}
     for item, amount in counts.of(("link", *slot)).items():
         origin, recent = _link(item)
-        column = origin.more or origin.of
+        column = origin.column
         # After `last` its own columns are recent ones; of others nobody knows.
         if column is None or column.tool != last or recent:
             found[origin] = found.get(origin, 0.0) + amount
@@ -225,7 +220,7 @@ def _links(counts: Counts, slot: tuple[str, str], last: str, texts: bool) -> Ite
         source = source_of(origin, slot, last) if amount >= MIN_HIT else None
         if source is None or (origin.kind == "frame" and not texts):
             continue
-        column = origin.more or origin.of
+        column = origin.column
         if column is None:
             tries = fresh
         elif column.tool == last:

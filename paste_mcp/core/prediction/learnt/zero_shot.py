@@ -13,7 +13,8 @@ from typing import Final
 
 from paste_mcp.core.model import Tool
 from paste_mcp.core.prediction.forecaster import Tools
-from paste_mcp.core.prediction.learnt.memory import Memory, tool_id
+from paste_mcp.core.prediction.learnt.memory import Memory
+from paste_mcp.core.prediction.learnt.names import tool_id, tool_of
 from paste_mcp.core.prediction.learnt.sights import ColumnId
 
 PRIOR: Final = 0.3
@@ -56,11 +57,11 @@ def columns_for(memory: Memory, server: str, argument: str) -> Iterator[tuple[Co
             prior = BY_NAME * 1.2 if column.place.startswith("@") else BY_NAME
             if name not in (argument.lower(), whole):
                 # `id` alone says little: the listing must be one of pages for it to be a `page_id`.
-                about = (column.tool.split("\t")[1] + column.place).lower()
+                about = (tool_of(column.tool)[1] + column.place).lower()
                 if not words[:-1] or words[0].rstrip("s") not in about:
                     continue
                 prior = BY_NAME * 0.8
-            yield column, prior if column.tool.split("\t")[0] == server else prior * 0.3
+            yield column, prior if tool_of(column.tool)[0] == server else prior * 0.3
 
 
 class Readers:
