@@ -9,6 +9,7 @@ from integration_harness import (
     only_record,
     through_stdio,
     tools_of,
+    until,
     within,
     workspace,
     write_config,
@@ -72,14 +73,30 @@ async def test_with_the_users_word_every_further_call_is_of_a_tool_that_reads(tm
     assert useful > 0
 
 
+ANOTHER_SEARCH = """
+version: 1
+patterns:
+  - name: search-then-search
+    context: [{tool: search}]
+    target: {tool: search}
+    arguments: {query: {const: ahead}}
+    probability: 0.9
+"""
+
+
 @within(60)
 async def test_a_denied_tool_is_never_sent_ahead(tmp_path):
     tee = Tee(tmp_path / "tee")
     entry = tee.around(odd_server()) | {"speculation": {"mode": "annotated", "deny": ["vis*"]}}
-    async with through_stdio(write_config(tmp_path, {"odd": entry}), tmp_path / "state") as client:
+    (tmp_path / "more.yaml").write_text(ANOTHER_SEARCH)
+    config = write_config(tmp_path, {"odd": entry}, patterns=["more.yaml"])
+    async with through_stdio(config, tmp_path / "state") as client:
         await client.call_tool("odd__search", {"query": "x"})
-        await client.list_tools()
+        # Once one of two guesses is sent, the other has been decided on as well.
+        await until(lambda: len(tee.calls) == 2)
         await client.call_tool("odd__search", {"query": "y"})
-    assert [tool for tool, _ in tee.calls] == ["search", "search"]
+    searches = [{"query": query} for query in ("x", "ahead", "y")]
+    assert [(tool, dict(arguments)) for tool, arguments in tee.calls][:3] == [("search", each) for each in searches]
+    assert "visit" not in [tool for tool, _ in tee.calls]
     _, summary = only_record(tmp_path / "state")
     assert summary["refused"]["denied"] > 0
