@@ -7,11 +7,13 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 
+from paste_mcp import __version__
 from paste_mcp.config import Config
 from paste_mcp.core.patterns.language import Pattern
 from paste_mcp.core.patterns.pool import Pool
@@ -56,14 +58,24 @@ def build(
     written = Predictor(pool)
     learning = Learning(learnt_store(state), history=config.paste.history) if config.learns else None
     keys = {alias: launch_key(alias, server.launch()) for alias, server in config.servers.items()}
+    opening = _opening(config)
     return Proxy(
         config,
         written if learning is None else Together(written, learning.learner, pool.disabled),
         connectors(config) if connects is None else connects,
         Catalogues(state / "catalogues", keys),
-        lambda id: Recorder(sessions, config.paste.record, id),
+        lambda id: Recorder(sessions, config.paste.record, id, opening),
         learning,
     )
+
+
+def _opening(config: Config) -> dict[str, Any]:
+    """What a session's record says of the settings that it was held under."""
+    return {
+        "version": __version__,
+        "modes": {alias: config.policy(alias).mode for alias in config.servers},
+        "limits": asdict(config.limits),
+    }
 
 
 def listen(host: str, port: int) -> socket.socket:

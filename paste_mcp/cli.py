@@ -97,6 +97,9 @@ def serve(
     speculation: Annotated[
         bool, typer.Option("--speculation/--no-speculation", help="Off: run nothing early, whatever the file says.")
     ] = True,
+    ab: Annotated[
+        int | None, typer.Option(min=0, max=100, help="Percent of sessions that speculate, to compare with the rest.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what guesses do, to stderr.")] = False,
 ) -> None:
     """Run the proxy in front of the configured servers. On stdio, stdout carries the protocol and nothing else."""
@@ -115,6 +118,8 @@ def serve(
     pool = _read_patterns(read, patterns)
     if not speculation:
         read = read.without_speculation()
+    if ab is not None:
+        read = read.split(ab)
     listener = None
     if transport != "stdio":
         try:

@@ -56,6 +56,10 @@ class Config:
         """The same servers with speculation off on all of them, whatever the file says."""
         return replace(self, policies=dict.fromkeys(self.servers, ServerPolicy(mode="off")))
 
+    def split(self, percent: int) -> Config:
+        """The same, with so many percent of the sessions speculating."""
+        return replace(self, paste=self.paste.model_copy(update={"ab": percent}))
+
     @property
     def learns(self) -> bool:
         """Something is to be learnt, and on some server there is a use for it."""

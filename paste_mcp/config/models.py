@@ -88,6 +88,8 @@ class Paste(Section):
     """Pattern files, absolute, in the order of the file; there, relative paths start at the config file's folder."""
     default_patterns: bool = True
     """Use the shipped patterns as well."""
+    ab: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Percent of the sessions that speculate; the others send nothing and are recorded beside them. None: all do."""
     prefix: bool = True
     """Put the server's alias before its tools' names. May be false where there is exactly one server."""
     start_timeout_s: Seconds = 30.0

@@ -70,7 +70,7 @@ class Outcome:
 
 @dataclass(slots=True, eq=False)
 class Demand:
-    """A call of the agent under way. Opaque to the shell, except for `answer` and `turn`."""
+    """A call of the agent under way. The shell reads it, for answers and records, and changes nothing."""
 
     call: ToolCall
     key: CallKey | None
@@ -79,3 +79,7 @@ class Demand:
     read: bool
     answer: Answer
     ended: bool = False
+    eligible: bool = False
+    """The policy would let this tool run early."""
+    shadow: int | None = None
+    """The guess that would have answered it, had it been sent."""

@@ -11,6 +11,7 @@ The engine never sees a clock, a transport or the host. Results are opaque to it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -22,9 +23,11 @@ from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation import policy
 from paste_mcp.core.speculation.budget import UNKNOWN_LEAD_S, Budget, Rolling
 from paste_mcp.core.speculation.cache import MAX_LIVE, Speculations
+from paste_mcp.core.speculation.journal import Journal, Withheld, nobody
 from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.core.speculation.lifecycle import EXECUTING, Cause, Speculation, State
 from paste_mcp.core.speculation.settings import ServerPolicy
+from paste_mcp.core.speculation.shadows import Shadows
 
 MAX_EVENTS = 512
 """Past events that predictions may look at; older ones are forgotten."""
@@ -46,19 +49,32 @@ class Known:
 
 
 class Engine:
-    """The state of one session. Predictor and budget are shared by all sessions of the proxy."""
+    """The state of one session. Predictor and budget are shared by all sessions of the proxy.
 
-    def __init__(self, predictor: Forecaster, budget: Budget, policies: Mapping[str, ServerPolicy]) -> None:
+    `sends` is False where nothing is to be sent and all else is to be as if it were: the control arm of a comparison.
+    """
+
+    def __init__(
+        self,
+        predictor: Forecaster,
+        budget: Budget,
+        policies: Mapping[str, ServerPolicy],
+        *,
+        journal: Journal = nobody,
+        sends: bool = True,
+    ) -> None:
         self.ledger = Ledger()
         self.values = ValueIndex()
         self._predictor = predictor
         self._budget = budget
         self._policies = policies
+        self._journal = journal
+        self._sends = sends
         self._tools: dict[tuple[str, str], Known] = {}
         self._first_seen: dict[tuple[str, str], Tool] = {}
         self._guessable: dict[tuple[str, str], Tool] = {}
         self._barred: dict[tuple[str, str], str] = {}
-        self._speculations = Speculations(self.ledger)
+        self._speculations = Speculations(self.ledger, journal)
         self._executing: dict[int, str] = {}
         self._history: list[Event] = []
         self._events = 0
@@ -68,7 +84,7 @@ class Engine:
         self._idle_since: float | None = None
         self._lead = Rolling(UNKNOWN_LEAD_S)
         self._foreseen: dict[CallKey, Prediction] = {}
-        self._shadow: dict[CallKey, float] = {}
+        self._shadows = Shadows(self.ledger, journal)
         self._next_id = 0
         self._closed = False
 
@@ -119,15 +135,16 @@ class Engine:
         # A write makes guesses stale when it starts and again when it ends: its effect may come at any time between.
         cancels = [] if read else self._drop_all(now)
         key = self._key(call) if plain else None
-        self._count_shadow(key, now, seems_read=plain and known is not None and known.looks_read)
+        shadow = self._count_shadow(key, now, seems_read=plain and known is not None and known.looks_read)
         answer = self._answer(key, now) if key is not None else _MISS
-        demand = Demand(call, key, self._turn, now, read, answer)
+        eligible = key is not None and known is not None and known.eligible
+        demand = Demand(call, key, self._turn, now, read, answer, eligible=eligible, shadow=shadow)
         self._outstanding.add(demand)
         self._budget.demand_began()
         self.ledger.demand += 1
         if isinstance(answer, Miss):
             self.ledger.misses += 1
-            if key is not None and known is not None and known.eligible:
+            if eligible:
                 self.ledger.eligible_misses += 1
         if isinstance(answer, _FORWARDED):
             # It goes to the server now, and on its own server a demand waits for no guess.
@@ -219,6 +236,7 @@ class Engine:
         self._closed = True
         for demand in list(self._outstanding):
             self._ended_demand(demand, now)
+        self._shadows.close(now)
         return self._cancelled(self._speculations.sweep(Cause.CLOSE, now))
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -252,33 +270,33 @@ class Engine:
     def _consider(self, prediction: Prediction, now: float, width: int) -> int:
         """Queue `prediction` if it is new, safe and worth it; 1 if it took one of the trigger's places."""
         key = self._key(prediction.call)
-        if key is None or self._speculations.holds(key) or key in self._shadow:
+        if key is None or self._speculations.holds(key) or key in self._shadows:
             return 0
         self._remember(key, prediction)
         server_policy = self._policies[key.server]
         tool = self._tools[key.server, key.tool].tool
         decision = policy.decide(server_policy, tool, prediction, self._barred.get((key.server, key.tool)))
         if not decision.eligible:
-            self.ledger.refused[decision.row] += 1
-            return 0
+            return self._withhold(prediction, self.ledger.refused, decision.row, now)
         service_s = self._budget.service_s(key.server, key.tool)
         utility = self._budget.utility(prediction.probability, service_s, self._lead.value)
         if utility <= 0:
-            self.ledger.rejected["not worth it"] += 1
-            return 0
+            return self._withhold(prediction, self.ledger.rejected, "not worth it", now)
         if width <= 0:
-            self.ledger.rejected["too many for one trigger"] += 1
-            return 0
-        if len(self._speculations) + len(self._shadow) >= MAX_LIVE:
-            self.ledger.rejected["too many live"] += 1
-            return 0
-        if server_policy.mode == "shadow":
-            self._shadow[key] = now
-            self.ledger.shadow_issued += 1
-            return 1
+            return self._withhold(prediction, self.ledger.rejected, "too many for one trigger", now)
+        if len(self._speculations) + len(self._shadows) >= MAX_LIVE:
+            return self._withhold(prediction, self.ledger.rejected, "too many live", now)
         self._next_id += 1
+        if server_policy.mode == "shadow" or not self._sends:
+            self._shadows.add(self._next_id, key, prediction, now)
+            return 1
         self._speculations.add(Speculation(self._next_id, key, prediction, now, utility))
         return 1
+
+    def _withhold(self, prediction: Prediction, counter: Counter[str], why: str, now: float) -> int:
+        counter[why] += 1
+        self._journal(Withheld(prediction, why), now)
+        return 0
 
     def _remember(self, key: CallKey, prediction: Prediction) -> None:
         """For credit and blame: a guess counts against its pattern once, sent or not."""
@@ -299,23 +317,23 @@ class Engine:
             and (not keep or self._speculations.ready_bytes + outcome.size_bytes <= limits.buffer_bytes)
         )
 
-    def _count_shadow(self, key: CallKey | None, now: float, *, seems_read: bool) -> None:
-        """What trusting the hints would have brought, by the same rules of freshness and single use."""
-        if not self._shadow:
-            return
-        seen = self._shadow.pop(key, None) if key is not None else None
-        if key is not None and seen is not None:
-            self.ledger.shadow_hits += 1
-            self.ledger.shadow_hidden_s += min(now - seen, self._budget.service_s(key.server, key.tool))
+    def _count_shadow(self, key: CallKey | None, now: float, *, seems_read: bool) -> int | None:
+        """What trusting the hints would have brought; the guess that would have answered."""
+        if not self._shadows:
+            return None
+        found = None
+        if key is not None:
+            found = self._shadows.demanded(key, self._budget.service_s(key.server, key.tool), now)
         if not seems_read:
-            self._shadow.clear()
+            self._shadows.invalidate(now)
+        return found
 
     def _expire(self, now: float) -> None:
         ttl_s = self._budget.limits.ttl_s
         if self._speculations:
             self._speculations.expire(ttl_s, now)
-        if self._shadow:
-            self._shadow = {key: since for key, since in self._shadow.items() if now - since <= ttl_s}
+        if self._shadows:
+            self._shadows.expire(ttl_s, now)
 
     def _yield_server(self, server: str, now: float) -> list[Cancel]:
         if not self._executing:
@@ -340,7 +358,7 @@ class Engine:
         return self._cancelled(self._speculations.sweep(Cause.WRITE, now, list(among)))
 
     def _drop_calls(self, concerns: Callable[[CallKey], bool], now: float) -> list[Cancel]:
-        self._shadow = {key: since for key, since in self._shadow.items() if not concerns(key)}
+        self._shadows.invalidate(now, concerns)
         return self._drop((s for s in self._speculations if concerns(s.key)), now)
 
     def _cancelled(self, speculations: list[Speculation]) -> list[Cancel]:

@@ -155,6 +155,6 @@ def _read_record(state: Path, run: Run) -> None:
     """How the proxy answered each call, and its sums, from its own record of the session."""
     (record,) = (state / "sessions").glob("*.jsonl")
     lines = [json.loads(line) for line in record.read_text().splitlines()]
-    for step, line in zip(run.steps, lines, strict=False):
+    for step, line in zip(run.steps, (line for line in lines if "answered" in line), strict=True):
         step.answered = line["answered"]
     run.ledger = lines[-1]["summary"]

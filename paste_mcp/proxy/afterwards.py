@@ -68,6 +68,7 @@ class Afterwards:
                 await self._deal()
             self._engine.think(clock.now())
             self._guesses.start(self._engine.launch(clock.now()))
+            self._recorder.flush()
 
     def finish(self) -> None:
         """Deal with all that wait, lull or not, but for what comes next: nothing does."""

@@ -97,7 +97,9 @@ class Session:
                 self.bridge = Bridge(self.tasks, shared=self.engine is None)
                 self._wanted = Wanted(self.tasks, self.links, self.catalogue, self)
                 if self.engine is not None:
-                    self.guesses = Guesses(self.engine, self.tasks, self._send_guess, self._guess_timeouts_s)
+                    self.guesses = Guesses(
+                        self.engine, self.tasks, self._send_guess, self._guess_timeouts_s, self.recorder.flush
+                    )
                     self.afterwards = Afterwards(self.engine, self.recorder, self.guesses)
                     self.tasks.start_soon(self.afterwards.run)
                 task_status.started(self)
@@ -127,6 +129,7 @@ class Session:
             return
         self.offers.opened_at = clock.now()
         self._host = _host_of(request)
+        self.recorder.opening["host"] = str(self._host.info.get("name", ""))[:80]
         for alias in self._links.aliases:
             for name in self.offers.remembered_tools(alias):
                 self.catalogue.expose(alias, name)
@@ -245,6 +248,7 @@ class Session:
 
     async def came_up(self, link: Link) -> None:
         """A server is there, for the first time or again."""
+        self.recorder.server(link.alias, up=True)
         self._forget(link.alias)
         self.tasks.start_soon(self.levels.came_up, link)
         await self.offers.came_up(link)
@@ -253,6 +257,7 @@ class Session:
                 self.tasks.start_soon(subscribe_again, link, uri)
 
     def went_down(self, link: Link) -> None:
+        self.recorder.server(link.alias, up=False)
         self._unlist(link.alias)
 
     def _unlist(self, alias: str) -> None:

@@ -38,11 +38,14 @@ class Guesses:
         tasks: TaskGroup,
         send: Callable[[ToolCall], Awaitable[dict[str, Any]]],
         timeouts_s: Mapping[str, float],
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
+        """`ended` is called when one is over, by which time nobody waits for it."""
         self._engine = engine
         self._tasks = tasks
         self._send = send
         self._timeouts_s = timeouts_s
+        self._ended = ended
         self.cut_off: set[str] = set()
         """Servers at which a guess was stopped. Some work on, and may yet ask something for it."""
         self._running: dict[int, _Running] = {}
@@ -95,6 +98,7 @@ class Guesses:
             running.ended.set()
         # A slot is free.
         self.start(self._engine.launch(clock.now()))
+        self._ended()
 
     def _bar(self, call: ToolCall, reason: str) -> list[Cancel]:
         return self._engine.bar(call.server, call.tool, reason, clock.now())

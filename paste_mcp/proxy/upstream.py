@@ -35,6 +35,7 @@ from paste_mcp import __version__
 from paste_mcp.config import Config
 from paste_mcp.core.engine import Engine
 from paste_mcp.core.prediction.forecaster import Forecaster
+from paste_mcp.core.speculation.arms import arm_of
 from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.proxy import clock, pipes, relay
 from paste_mcp.proxy.learning import Learning
@@ -177,10 +178,11 @@ class Proxy:
 
     async def _open_session(self, speculate: bool) -> Session:
         id = uuid.uuid4().hex[:12]
+        recorder = self._make_recorder(id)
         session = Session(
             self._links,
-            Engine(self._forecaster, self._budget, self._policies) if speculate else None,
-            self._make_recorder(id),
+            self._engine(id, recorder) if speculate else None,
+            recorder,
             self._catalogues,
             prefix=self._config.paste.prefix,
             guess_timeouts_s={alias: self._config.call_timeout_s(alias) for alias in self._config.servers},
@@ -191,6 +193,12 @@ class Proxy:
             self._learning.began(id)
         await self._tasks.start(session.run)
         return session
+
+    def _engine(self, id: str, recorder: Recorder) -> Engine:
+        arm = None if (percent := self._config.paste.ab) is None else arm_of(id, percent)
+        if arm is not None:
+            recorder.opening["arm"] = arm
+        return Engine(self._forecaster, self._budget, self._policies, journal=recorder.note, sends=arm != "control")
 
     async def _close_session(self, session: Session) -> None:
         if session in self._sessions:

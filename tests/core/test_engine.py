@@ -592,6 +592,20 @@ def test_shadow_counts_no_more_seconds_than_the_agent_thought():
     assert s.ledger.shadow_hidden_s == 3.0
 
 
+def test_a_session_that_sends_nothing_decides_as_if_it_did():
+    s = session(read())
+    told = []
+    s.engine = Engine(s.predictor, s.budget, TRUSTED, journal=lambda note, now: told.append((note, now)), sends=False)
+    s.engine.set_tools("a", TOOLS, 0.0)
+    assert searched(s, now=10.0) == []
+    demand, _ = s.engine.demanded(read(), 14.0)
+    assert (demand.answer, demand.read, demand.eligible, demand.shadow) == (Miss(), True, True, 1)
+    (issued, at), (settled, until) = told
+    assert (issued.id, issued.shadow, at) == (1, True, 10.0)
+    assert (settled.id, settled.state, settled.began, settled.hidden_s, until) == (1, "hit", 10.0, 1.0, 14.0)
+    assert s.engine.ledger.issued == 0
+
+
 def test_shadow_counts_a_would_be_result_once():
     s = session(read(), policies=SHADOW)
     searched(s)

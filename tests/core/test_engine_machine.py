@@ -5,8 +5,10 @@ their place in tables, not by keys. Beside it a log of what was executed and wri
 be served. Deeper: HYPOTHESIS_PROFILE=deep.
 """
 
+from collections import Counter
 from statistics import median
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -17,6 +19,7 @@ from paste_mcp.core.model import Hints, Ingredient, Payload, Prediction, Tool, T
 from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.speculation.budget import Budget
+from paste_mcp.core.speculation.journal import Issued, Settled, Withheld
 from paste_mcp.core.speculation.settings import Limits, ServerPolicy
 
 LIMITS = Limits(
@@ -272,7 +275,8 @@ class Session:
 
     def __init__(self, budget, shared):
         self.predictor = Scripted()
-        self.engine = Engine(self.predictor, budget, POLICIES)
+        self.told = []
+        self.engine = Engine(self.predictor, budget, POLICIES, journal=lambda note, now: self.told.append(note))
         self.model = Model(shared)
         self.versions = {"a": 0, "b": 0}
         for server in ("a", "b"):
@@ -299,6 +303,14 @@ class Session:
         for began, ended, server in self.disturbances:
             concerns = server is None or server == TOOLS[wanted[0]][0]
             assert not concerns or (ended is not None and ended < execution["launched"]), (began, ended, server)
+
+
+COUNTED = {
+    "hit": "hits",
+    "late hit": "late_hits",
+    **{state: state for state in ("unused", "preempted", "stale", "failed")},
+}
+"""The ends of guesses that were sent, and the ledger's names for them."""
 
 
 SESSIONS = st.sampled_from([0, 0, 0, 0, 1])
@@ -584,6 +596,24 @@ class EngineMachine(RuleBasedStateMachine):
             } == ends
             assert counted.issued == sum(guess["launched"] is not None for guess in guesses)
             assert {name: getattr(counted, name) for name in session.model.counts} == session.model.counts
+
+    @invariant()
+    def what_was_told_adds_up_to_what_was_counted(self):
+        for session in self.sessions + self.closed:
+            counted, told = session.engine.ledger, session.told
+            issued = [note for note in told if isinstance(note, Issued)]
+            ends = [note for note in told if isinstance(note, Settled)]
+            for shadow, sent in ((False, counted.issued), (True, counted.shadow_issued)):
+                assert sum(note.shadow is shadow for note in issued) == sent
+            assert len({note.id for note in ends}) == len(ends)
+            assert {note.id for note in ends} <= {note.id for note in issued}
+            real = Counter(note.state for note in ends if not note.shadow)
+            assert real == {state: n for state, name in COUNTED.items() if (n := getattr(counted, name))}
+            assert sum(note.hidden_s for note in ends if not note.shadow) == pytest.approx(counted.hidden_s)
+            assert sum(note.hidden_s for note in ends if note.shadow) == pytest.approx(counted.shadow_hidden_s)
+            assert sum(note.wasted_s for note in ends) == pytest.approx(counted.wasted_s)
+            withheld = Counter(note.why for note in told if isinstance(note, Withheld))
+            assert withheld == counted.refused + counted.rejected
 
     @invariant()
     def what_lives_is_what_the_model_says_and_no_key_twice(self):

@@ -272,7 +272,7 @@ def records(state: Path) -> list[list[dict[str, Any]]]:
 def only_record(state: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The calls and the sums of the one session that was recorded."""
     (lines,) = records(state)
-    return lines[:-1], lines[-1]["summary"]
+    return [line for line in lines if "answered" in line], lines[-1]["summary"]
 
 
 # --- comparing ------------------------------------------------------------------------------------------------------

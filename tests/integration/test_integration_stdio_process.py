@@ -112,7 +112,7 @@ async def test_a_host_that_leaves_while_guesses_run_is_not_waited_for(tmp_path):
         await begin_a_guess(raw, tee)
         await raw.process.stdin.aclose()
         await ended_well(raw, tee, state)
-    ((_, end),) = records(state)
+    ((*_, end),) = records(state)
     assert end["summary"]["issued"] == end["summary"]["unused"] > 0
 
 
@@ -123,7 +123,7 @@ async def test_asked_to_stop_it_ends_with_its_servers_while_the_host_is_still_th
         await begin_a_guess(raw, tee)
         raw.process.send_signal(sign)
         await ended_well(raw, tee, state)
-    ((_, end),) = records(state)
+    ((*_, end),) = records(state)
     assert end["summary"]["issued"] == end["summary"]["unused"] > 0
 
 

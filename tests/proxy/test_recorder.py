@@ -6,9 +6,11 @@ import stat
 
 import pytest
 
-from paste_mcp.core.commands import Demand, Miss
-from paste_mcp.core.model import Event, Payload, ToolCall
+from paste_mcp.core.commands import Demand, Hit, Join, Miss
+from paste_mcp.core.keys import call_key
+from paste_mcp.core.model import Event, Payload, Prediction, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
+from paste_mcp.core.speculation.journal import Issued, Settled, Withheld
 from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.proxy import clock, recorder
 from paste_mcp.proxy.recorder import Recorder, prune
@@ -26,7 +28,10 @@ def note(record, arguments, result="secret result", values=None):
 
 
 def lines(folder, name="a"):
-    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+    """What follows the opening line."""
+    opening, *rest = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+    assert opening["session"] == name and "opened" in opening
+    return rest
 
 
 def test_nothing_is_written_before_the_first_call(tmp_path):
@@ -110,7 +115,7 @@ def test_a_long_session_goes_on_in_further_files(tmp_path, monkeypatch):
     record.close(Ledger())
     files = sorted(tmp_path.glob("*.jsonl"))
     assert len(files) > 2
-    assert sum(len(file.read_text().splitlines()) for file in files) == 21
+    assert sum(len(file.read_text().splitlines()) for file in files) == 22
     assert max(file.stat().st_size for file in files) < 2_000
 
 
@@ -131,3 +136,58 @@ def test_a_disk_that_fails_costs_the_record_and_nothing_else(tmp_path, caplog):
     record.close(Ledger())
     assert [message for message in caplog.messages if "recording stopped" in message] == caplog.messages
     assert len(caplog.messages) == 1
+
+
+CALL = ToolCall("s", "t", {"id": "secret-id"})
+KEY = call_key(CALL, "d")
+GUESS = Prediction(CALL, 0.5, "a > t")
+
+
+def test_a_guess_is_written_down_when_it_is_sent_and_when_it_ends_without_its_values(tmp_path):
+    record = Recorder(tmp_path, "derivations", "a")
+    note(record, {})
+    record.note(Issued(7, KEY, GUESS), 100.0)
+    record.flush()
+    assert lines(tmp_path)[1] == {
+        "session": "a", "guess": 7, "issued": 1000.0, "server": "s", "tool": "t", "pattern": "a > t", "probability": 0.5
+    }  # fmt: skip
+    record.note(Settled(7, "unused", 60.0, 62.5, 0.0, 2.5), 100.0)
+    record.flush()
+    end = lines(tmp_path)[2]
+    assert (end["guess"], end["state"], end["began"], end["ended"], end["settled"]) == (7, "unused", 960, 962.5, 1000)
+    assert end["wasted_s"] == 2.5
+    assert "secret" not in (tmp_path / "a.jsonl").read_text()
+
+
+def test_a_call_says_which_guess_answered_it_and_what_that_spared(tmp_path):
+    record = Recorder(tmp_path, "derivations", "a")
+    record.note(Settled(7, "hit", 60.0, 62.5, 2.5), 100.0)
+    demand = Demand(CALL, KEY, 0, 90.0, True, Hit(7, {}), eligible=True)
+    record.call(demand, "hit", "ok", Payload(), {}, 95.0, ValueIndex())
+    call = lines(tmp_path)[0]
+    assert (call["guess"], call["hidden_s"], call["eligible"]) == (7, 2.5, True)
+
+
+def test_a_joined_guess_that_failed_helped_nobody(tmp_path):
+    record = Recorder(tmp_path, "derivations", "a")
+    record.call(Demand(CALL, KEY, 0, 90.0, True, Join(7)), "miss", "ok", Payload(), {}, 95.0, ValueIndex())
+    assert "guess" not in lines(tmp_path)[0]
+
+
+def test_what_was_foreseen_and_not_sent_is_summed_up_by_reason(tmp_path):
+    record = Recorder(tmp_path, "derivations", "a")
+    note(record, {})
+    for _ in range(3):
+        record.note(Withheld(GUESS, "not worth it"), 100.0)
+    record.flush()
+    assert lines(tmp_path)[1]["withheld"] == [["s", "t", "a > t", "not worth it", 3]]
+
+
+def test_what_happens_before_the_first_call_is_written_with_it(tmp_path):
+    record = Recorder(tmp_path / "sessions", "derivations", "a")
+    record.server("s", up=True)
+    record.flush()
+    assert list(tmp_path.iterdir()) == []
+    note(record, {})
+    record.flush()
+    assert lines(tmp_path / "sessions")[1] == {"session": "a", "server": "s", "up": True, "at": 1000.0}

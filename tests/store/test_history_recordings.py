@@ -66,7 +66,7 @@ def test_stand_ins_are_found_where_the_values_were(tmp_path):
     log = record(tmp_path, "derivations", *SESSION)
     (past,) = log.read()
     assert not past.values
-    lines = [json.loads(line) for line in log.path.read_text().splitlines()]
+    lines = [line for line in map(json.loads, log.path.read_text().splitlines()) if "derivations" in line]
     values = ValueIndex()
     checked = 0
     for n, (line, call) in enumerate(zip(lines, past.session.calls, strict=False)):

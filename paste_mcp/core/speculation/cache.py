@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from paste_mcp.core.keys import CallKey
-from paste_mcp.core.speculation.ledger import Ledger
+from paste_mcp.core.speculation.journal import Issued, Journal, Settled, nobody
+from paste_mcp.core.speculation.ledger import Ledger, seconds
 from paste_mcp.core.speculation.lifecycle import EXECUTING, LIVE, Cause, Speculation, State
 
 MAX_LIVE = 32
@@ -19,8 +20,9 @@ MAX_LIVE = 32
 class Speculations:
     """All live speculations of a session. At most one has a given key."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, journal: Journal = nobody) -> None:
         self._ledger = ledger
+        self._journal = journal
         self._by_id: dict[int, Speculation] = {}
         self._by_key: dict[CallKey, Speculation] = {}
         self.ready_bytes = 0
@@ -66,6 +68,7 @@ class Speculations:
         state = speculation.move(cause, now)
         if cause is Cause.LAUNCH:
             self._ledger.issued += 1
+            self._journal(Issued(speculation.id, speculation.key, speculation.prediction), now)
         if was_ready:
             self.ready_bytes -= speculation.size_bytes
         if state is State.READY:
@@ -74,7 +77,15 @@ class Speculations:
             del self._by_id[speculation.id]
             del self._by_key[speculation.key]
             self._ledger.settle(speculation, now)
+            self._tell_end(speculation, now)
         return state
+
+    def _tell_end(self, speculation: Speculation, now: float) -> None:
+        if (began := speculation.launched_at) is not None:
+            ended = speculation.completed_at
+            self._journal(
+                Settled(speculation.id, speculation.state.value, began, ended, *seconds(speculation, now)), now
+            )
 
     def sweep(self, cause: Cause, now: float, among: Iterable[Speculation] | None = None) -> list[Speculation]:
         """Apply `cause` to all (or `among`) that it can befall; returns those to be cancelled, which were executing."""

@@ -109,15 +109,9 @@ class Ledger:
         """Count the end that `speculation` has just reached."""
         name = _COUNTED[speculation.state]
         setattr(self, name, getattr(self, name) + 1)
-        if speculation.launched_at is None:
-            return
-        worked_until = speculation.completed_at if speculation.completed_at is not None else now
-        if speculation.state is State.HIT:
-            self.hidden_s += worked_until - speculation.launched_at
-        elif speculation.state is State.LATE_HIT and speculation.joined_at is not None:
-            self.hidden_s += speculation.joined_at - speculation.launched_at
-        else:
-            self.wasted_s += worked_until - speculation.launched_at
+        hidden_s, wasted_s = seconds(speculation, now)
+        self.hidden_s += hidden_s
+        self.wasted_s += wasted_s
 
     def __add__(self, other: Ledger) -> Ledger:
         return Ledger(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Ledger)})
@@ -126,3 +120,15 @@ class Ledger:
         """The counters by name, for records and reports."""
         values = ((f.name, getattr(self, f.name)) for f in fields(self))
         return {name: dict(value) if isinstance(value, Counter) else value for name, value in values}
+
+
+def seconds(speculation: Speculation, now: float) -> tuple[float, float]:
+    """(hidden, wasted): what a guess that ends `now` spared the agent, or else cost its server for nothing."""
+    if speculation.launched_at is None:
+        return 0.0, 0.0
+    worked_until = speculation.completed_at if speculation.completed_at is not None else now
+    if speculation.state is State.HIT:
+        return worked_until - speculation.launched_at, 0.0
+    if speculation.state is State.LATE_HIT and speculation.joined_at is not None:
+        return speculation.joined_at - speculation.launched_at, 0.0
+    return 0.0, worked_until - speculation.launched_at

@@ -1,4 +1,4 @@
-"""Our own records (`proxy/recorder.py`): one line for each call, in files of bounded size.
+"""Our own records (`proxy/recorder.py`), read as sessions of calls; what guesses did is `store/sessions.py`'s to read.
 
 Full records hold arguments and results. The others hold of each argument a keyed digest and where the session had its
 value before; `skeleton.py` makes a session of the same build out of that.
@@ -22,7 +22,7 @@ SOURCE: Final = "paste-mcp"
 
 def is_recording(line: dict[str, Any]) -> bool:
     """The line can only be one of this format."""
-    return "session" in line and ("derivations" in line or "summary" in line) and "calls" not in line
+    return "session" in line and bool(line.keys() & {"opened", "derivations", "summary"}) and "calls" not in line
 
 
 def further_parts(path: Path) -> list[Path]:
