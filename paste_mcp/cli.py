@@ -21,6 +21,7 @@ import typer
 from typer.core import TyperCommand
 
 from paste_mcp import __version__
+from paste_mcp.cli_connect import connect, disconnect
 from paste_mcp.cli_patterns import patterns_app
 from paste_mcp.told import refuse, say
 
@@ -39,6 +40,8 @@ app = typer.Typer(
 bench = typer.Typer(help="Measure it on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 app.add_typer(patterns_app, name="patterns")
+app.command()(connect)
+app.command()(disconnect)
 
 Thing = TypeVar("Thing")
 

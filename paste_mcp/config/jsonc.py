@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
 
 from paste_mcp.config.errors import ConfigError, quoted_key
 
@@ -25,8 +26,26 @@ _LONGEST_NUMBER = 64
 _WORDS = {"true": True, "false": False, "null": None}
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a value stands in its text: characters `start` to `end`. `key` is where its key begins, if it has one."""
+
+    key: int | None
+    start: int
+    end: int
+
+
+Spans: TypeAlias = dict[tuple[str, ...], Span]
+"""By path from the top: keys, and positions in lists as texts."""
+
+
 def read_jsonc(text: str, source: str) -> Any:
     """The JSON value that the text holds; `source` names it in errors. Raises ConfigError: `SOURCE:LINE:COL: ...`."""
+    return read_spans(text, source)[0]
+
+
+def read_spans(text: str, source: str) -> tuple[Any, Spans]:
+    """The same, and where each value stands, for those who change the text. Raises ConfigError."""
     reader = _Reader(text, source)
     reader.skip()
     if reader.at == len(text):
@@ -35,7 +54,15 @@ def read_jsonc(text: str, source: str) -> Any:
     reader.skip()
     if reader.at < len(text):
         reader.fail("nothing may follow the end of the configuration; remove it")
-    return value
+    return value, reader.spans
+
+
+def after_space(text: str, at: int) -> int:
+    """The position behind the white space and the comments that begin at `at`."""
+    reader = _Reader(text, "")
+    reader.at = at
+    reader.skip()
+    return reader.at
 
 
 class _Reader:
@@ -45,6 +72,9 @@ class _Reader:
         self.text = text
         self.source = source
         self.at = 0
+        self.taken = 0
+        """Behind the bracket or comma that was passed last."""
+        self.spans: Spans = {}
 
     def error(self, message: str, at: int | None = None) -> ConfigError:
         """The error about a position, by default the present one, to be raised."""
@@ -81,11 +111,20 @@ class _Reader:
         if not self.text.startswith(character, self.at):
             return False
         self.at += 1
+        self.taken = self.at
         self.skip()
         return True
 
-    def value(self, path: tuple[str, ...], depth: int) -> Any:
-        """The value that starts here. `path` names it in errors."""
+    def value(self, path: tuple[str, ...], depth: int, key: int | None = None) -> Any:
+        """The value that starts here. `path` names it in errors, `key` is where its key begins."""
+        start = self.at
+        found = self.plain_value(path, depth)
+        end = self.taken if self.text[start] in "{[" else self.at
+        self.spans[path] = Span(key, start, end)
+        return found
+
+    def plain_value(self, path: tuple[str, ...], depth: int) -> Any:
+        """The value, its place not noted."""
         if depth > DEEPEST:
             self.fail(f"nested more than {DEEPEST} levels deep")
         start = self.text[self.at : self.at + 1]
@@ -125,7 +164,7 @@ class _Reader:
             self.skip()
             if not self.take(":"):
                 self.fail("a colon (:) is expected after a key")
-            found[key] = self.value((*path, key), depth + 1)
+            found[key] = self.value((*path, key), depth + 1, at)
             self.separator("}")
         return found
 

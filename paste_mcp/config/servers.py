@@ -31,11 +31,10 @@ def check_aliases(aliases: Iterable[str], place: Place) -> None:
     for alias in aliases:
         here = place.at(alias)
         if not _ALIAS.fullmatch(alias):
-            here.fail(
-                f"a server's name is 1 to {LONGEST_ALIAS} letters, digits, - and _; rename it, say to '{_alias(alias)}'"
-            )
+            good = plain_alias(alias)
+            here.fail(f"a server's name is 1 to {LONGEST_ALIAS} letters, digits, - and _; rename it, say to '{good}'")
         if "__" in alias or alias.endswith("_"):
-            here.fail(f"a server's name may not hold __ or end with _; rename it, say to '{_alias(alias)}'")
+            here.fail(f"a server's name may not hold __ or end with _; rename it, say to '{plain_alias(alias)}'")
         other = seen.setdefault(alias.casefold(), alias)
         if other != alias:
             here.fail(f"differs from '{other}' only by case; rename one")
@@ -174,7 +173,7 @@ def _headers(headers: Mapping[str, str], place: Place, environ: Mapping[str, str
     return filled
 
 
-def _alias(name: str) -> str:
+def plain_alias(name: str) -> str:
     """An alias that reads like the name and is allowed."""
     ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
     plain = re.sub(r"[^A-Za-z0-9_]+|_{2,}", "-", ascii_only)
