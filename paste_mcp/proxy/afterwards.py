@@ -23,7 +23,7 @@ from paste_mcp.proxy.speculate import Guesses
 
 LULL_S = 0.005
 """How long no call has returned before what follows from them is done."""
-MAX_WAITING = 256
+MAX_WAITING = 32
 """Calls that may wait for a lull. Of a program that makes more without one, only the latest are learnt from."""
 
 

@@ -8,7 +8,7 @@ in as well (up to 2025-11-25, where a session's id is one of them).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -55,10 +55,12 @@ class Held:
         if not self.settled.done():
             self.settled.set_result(None)
 
-    def done(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled():
-            task.exception()  # Whoever waits for it hears of it; perhaps nobody does any more.
-        self.settle()
+    async def run(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """The call. Settled within its last step, not by a callback: that would take a turn of the loop more."""
+        try:
+            return await call
+        finally:
+            self.settle()
 
     async def handed_over(self, request: Request) -> Any:
         """What comes of the call, which the SDK now knows as `request`."""
@@ -144,8 +146,8 @@ class ShortPosts:
         method, id = message["method"], message["id"]
         request = before.another(method, message.get("params") or {}, id, HttpRequest(scope), held)
         loop = asyncio.get_running_loop()
-        held.task = loop.create_task(self._handle(request, no_answer))
-        held.task.add_done_callback(held.done)
+        held.task = loop.create_task(held.run(self._handle(request, no_answer)))
+        held.task.add_done_callback(_heard)
         alarm = loop.call_later(SOON_S, held.settle)
         others = self._held.setdefault(session, set())
         others.add(held)
@@ -164,6 +166,12 @@ class ShortPosts:
             others.discard(held)
             if not others:
                 self._held.pop(session, None)
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Whoever waits for it hears of its failure; perhaps nobody does any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _outcome(task: asyncio.Task[Any], method: str) -> dict[str, Any]:
