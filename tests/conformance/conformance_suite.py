@@ -28,8 +28,13 @@ class Suite:
 
     def server(self, url: str, requirements: str | None, out: Path) -> Results:
         """Every scenario for servers that this version, or this revision of the protocol, has."""
-        chosen = ["--requirements", requirements] if requirements else []
-        return self._run(["server", "--url", url, *chosen], out, {})
+        asked = ["server", "--url", url, *(["--requirements", requirements] if requirements else [])]
+        results = self._run(asked, out, {})
+        # Some scenarios wait for a second and warn: on a machine with much else to do, they are asked once more.
+        for scenario in [name for name, checks in results.items() if worst(checks) == "WARNING"]:
+            again = self._run([*asked[:3], "--scenario", scenario], out / "again" / scenario, {})
+            results[scenario] = again.get(scenario, results[scenario])
+        return results
 
     def client(self, command: str, scenario: str, spec_version: str, out: Path) -> Results:
         """One scenario for clients; the suite starts the client."""
@@ -65,6 +70,12 @@ def read(out: Path) -> Results:
             (check["id"], check["name"], check["status"]) for check in checks if check["status"] != "INFO"
         )
     return results
+
+
+def worst(checks: Counter[Check]) -> str:
+    """FAILURE, WARNING or nothing of the kind."""
+    statuses = {status for _, _, status in checks}
+    return next((status for status in ("FAILURE", "WARNING") if status in statuses), "")
 
 
 def counts(results: Results) -> str:
