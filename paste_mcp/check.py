@@ -27,7 +27,7 @@ def show(config: Config, reports: list[ServerReport]) -> None:
     """Print the reports for a person."""
     console = Console()
     for report in reports:
-        _show_server(console, report)
+        show_server(console, report)
     if config.paste.speculation is None and all(report.mode == "shadow" for report in reports):
         console.print(
             "Nothing is run early yet: every server is in [bold]shadow[/bold], where guesses are only counted.\n"
@@ -39,7 +39,8 @@ def show(config: Config, reports: list[ServerReport]) -> None:
     )
 
 
-def _show_server(console: Console, report: ServerReport) -> None:
+def show_server(console: Console, report: ServerReport) -> None:
+    """Print one server and its tools."""
     if report.problem is not None:
         console.print(f"[bold]{report.alias}[/bold]  [red]did not start[/red]: {escape(report.problem)}\n")
         return

@@ -23,6 +23,7 @@ from typer.core import TyperCommand
 from paste_mcp import __version__
 from paste_mcp.cli_connect import connect, disconnect
 from paste_mcp.cli_patterns import patterns_app
+from paste_mcp.cli_setup import doctor, init
 from paste_mcp.told import refuse, say
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ app.add_typer(bench, name="bench")
 app.add_typer(patterns_app, name="patterns")
 app.command()(connect)
 app.command()(disconnect)
+app.command()(init)
+app.command()(doctor)
 
 Thing = TypeVar("Thing")
 
@@ -60,7 +63,7 @@ def main() -> None:
     """The console script."""
     try:
         code = app(standalone_mode=False)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception as error:
         # Typer keeps the class of its own errors to itself: a verb or an option that does not exist, a bad value.

@@ -48,15 +48,15 @@ def connect(
         from paste_mcp.connect.launcher import launcher
         from paste_mcp.connect.plan import carry_out, plan
 
-        machine, journal = _machine(), Journal(config_folder(os.environ))
+        here, journal = machine(), Journal(config_folder(os.environ))
         console = _console(json)
-        found = _found(clients, machine, project)
+        found = _found(clients, here, project)
         if not clients:
-            found = _chosen(console, found, journal, machine, json=json, ask=not (yes or dry_run))
+            found = _chosen(console, found, journal, here, json=json, ask=not (yes or dry_run))
         start, only = launcher(), frozenset(server or ())
         done: list[dict[str, Any]] = []
         for place in found:
-            planned = plan(place, journal, start, os.environ, machine.home, datetime.now(UTC), only)
+            planned = plan(place, journal, start, os.environ, here.home, datetime.now(UTC), only)
             if missing := only - place.servers.keys() - planned.record.moved.keys():
                 say(f"{place.site.words}: has no server {', '.join(sorted(missing))}")
             show.tell_plan(console, planned)
@@ -210,7 +210,8 @@ def on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _machine() -> Machine:
+def machine() -> Machine:
+    """This one."""
     from paste_mcp.connect.clients import Machine
 
     platform = sys.platform if sys.platform in ("darwin", "win32") else "linux"

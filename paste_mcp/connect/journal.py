@@ -110,7 +110,8 @@ def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     target = path.resolve()
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in [folder for folder in reversed(target.parents) if not folder.exists()]:
+            folder.mkdir(mode=0o700, exist_ok=True)
         if target.exists():
             mode = target.stat().st_mode & 0o7777
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

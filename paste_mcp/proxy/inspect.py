@@ -11,6 +11,7 @@ import anyio
 from paste_mcp.config import Config
 from paste_mcp.core.model import Tool
 from paste_mcp.core.speculation.policy import Decision, decide_tool
+from paste_mcp.proxy import clock
 from paste_mcp.proxy.catalogue import Catalogue, tool_of
 from paste_mcp.proxy.downstream import Link
 from paste_mcp.proxy.greeting import Host
@@ -34,6 +35,8 @@ class ServerReport:
     mode: str
     version: str | None = None
     problem: str | None = None
+    start_s: float | None = None
+    """Seconds until it was ready or given up."""
     tools: list[ToolReport] = field(default_factory=list)
 
 
@@ -50,9 +53,11 @@ async def inspect(config: Config, connects: Mapping[str, Connect]) -> list[Serve
 async def _inspect(config: Config, connect: Connect, catalogue: Catalogue, report: ServerReport) -> None:
     host = Host({"name": "paste-mcp check", "version": "0"}, {}, modern=True)
     link = Link(report.alias, connect, host, config.servers[report.alias].start_timeout_s)
+    began = clock.now()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(link.run, _refuse, _ignore, _no_more, lambda _: None)
         await link.settled()
+        report.start_s = clock.now() - began
         try:
             if link.greeting is None or not link.up:
                 report.problem = link.problem

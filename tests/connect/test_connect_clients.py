@@ -84,7 +84,7 @@ def test_a_clients_servers_move_and_come_back_to_the_byte(client, home):
     assert config.servers["git"].args == ("mcp-server-git",)
     assert config.policy("git").mode == "shadow"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    for file in home.config.rglob("*"):
+    for file in (home.config, *home.config.rglob("*")):
         assert stat.S_IMODE(file.stat().st_mode) == (0o700 if file.is_dir() else 0o600), file
 
     (undone,) = home.json("disconnect", client.id, "--yes")["disconnect"]
