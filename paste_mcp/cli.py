@@ -15,15 +15,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
-from typer.core import TyperCommand
 
 from paste_mcp import __version__
 from paste_mcp.cli_connect import connect, disconnect
 from paste_mcp.cli_patterns import patterns_app
 from paste_mcp.cli_setup import doctor, init
+from paste_mcp.cli_simulate import SeveralValues, simulate
 from paste_mcp.told import refuse, say
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ app.command()(connect)
 app.command()(disconnect)
 app.command()(init)
 app.command()(doctor)
+app.command(cls=SeveralValues)(simulate)
 
 Thing = TypeVar("Thing")
 
@@ -186,22 +187,6 @@ def demo(
     _log_to_stderr(verbose=False)
     if not run(latency, think, json):
         raise typer.Exit(1)
-
-
-class SeveralValues(TyperCommand):
-    """`--train A B --test C` means `--train A --train B --test C`, as people write lists of files."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat the option before each further value of `--train` and `--test`."""
-        spread: list[str] = []
-        option: str | None = None
-        for value in args:
-            if value.startswith("-"):
-                option = value if value in ("--train", "--test") else None
-            elif option is not None and spread[-1] != option:
-                spread.append(option)
-            spread.append(value)
-        return super().parse_args(ctx, spread)
 
 
 @app.command(cls=SeveralValues)

@@ -42,7 +42,7 @@ def judge(plan: Plan, method: Method | Oracle, lessons: Sequence[Lesson], asked:
     if isinstance(method, Oracle):
         threshold, recordings = 0.0, [method.foretell(lessons[number]) for number in plan.test]
     else:
-        tuned = _tune(plan, method, lessons, asked)
+        tuned = tune(plan, method, lessons, asked)
         forecaster = method.train([lessons[number] for number in plan.knowledge])
         if isinstance(method, Calibrating):
             method.calibrate(forecaster, tuned.records)
@@ -58,14 +58,14 @@ def judge(plan: Plan, method: Method | Oracle, lessons: Sequence[Lesson], asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tuned:
+class Tuned:
     """What the training sessions say on how to guess."""
 
     threshold: float
     records: list[Record]
 
 
-def _tune(plan: Plan, method: Method, lessons: Sequence[Lesson], asked: Asked) -> _Tuned:
+def tune(plan: Plan, method: Method, lessons: Sequence[Lesson], asked: Asked) -> Tuned:
     """Find the threshold, and what to calibrate with; the test sessions are not looked at.
 
     The runs that the threshold is chosen on are each calibrated with the other runs, as the test sessions will be.
@@ -82,7 +82,7 @@ def _tune(plan: Plan, method: Method, lessons: Sequence[Lesson], asked: Asked) -
             method.calibrate(forecaster, others)
             runs[number] = [_said_again(recording, method, forecaster) for recording in runs[number]]
     threshold = choose([recording for run in runs for recording in run], asked.top, asked.max_waste)
-    return _Tuned(threshold, [one for made in records for one in made])
+    return Tuned(threshold, [one for made in records for one in made])
 
 
 def _record_all(nested: Nested, method: Method, forecaster: Forecaster, lessons: Sequence[Lesson]) -> list[Recording]:

@@ -118,13 +118,17 @@ class Learnt:
 
     def calibrate(self, forecaster: Forecaster, records: Sequence[Record]) -> None:
         assert isinstance(forecaster, Foresight)
+        forecaster.gate = self.fitted(records)
+
+    def fitted(self, records: Sequence[Record]) -> Gate:
+        """The correction that `records` ask for."""
         gate = Gate()
         gate.fit(
             Example(record.prediction.features[0], record.prediction.features[1:], record.came)
             for record in records
             if record.rank < MOST_FITTED and not record.again
         )
-        forecaster.gate = gate
+        return gate
 
     def probability(self, forecaster: Forecaster, prediction: Prediction) -> float:
         assert isinstance(forecaster, Foresight)
