@@ -125,7 +125,7 @@ def trained(asked: Comparison, plans: Sequence[tuple[Plan, Gate | None]], policy
     }
 
 
-# --- in the worker processes -------------------------------------------------------------------------------------------
+# --- in the worker processes -----------------------------------------------------------------------------------------
 
 
 @contextmanager
