@@ -14,17 +14,19 @@ from typing import Any, Literal
 import anyio
 
 from paste_mcp import __version__
-from paste_mcp.config import Config
+from paste_mcp.config import Config, ServerConfig
 from paste_mcp.core.patterns.language import Pattern
 from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.prediction.together import Together
 from paste_mcp.proxy.learning import Learning
+from paste_mcp.proxy.logins import Login
 from paste_mcp.proxy.recorder import Recorder
 from paste_mcp.proxy.sdk import Connect
 from paste_mcp.proxy.transports import connector
 from paste_mcp.proxy.upstream import Proxy
 from paste_mcp.store.catalogues import Catalogues, launch_key
+from paste_mcp.store.logins import LoginFile
 from paste_mcp.store.pattern_files import default_patterns, load_patterns
 from paste_mcp.store.state import learnt_store, own_patterns
 
@@ -44,9 +46,20 @@ def read_patterns(config: Config | None, files: Sequence[Path], state: Path) -> 
     return patterns
 
 
-def connectors(config: Config) -> dict[str, Connect]:
+def connectors(config: Config, state: Path) -> dict[str, Connect]:
     """How to reach each server."""
-    return {alias: connector(server) for alias, server in config.servers.items()}
+
+    def login(alias: str, server: ServerConfig) -> Login | None:
+        if server.auth is None or server.url is None:
+            return None
+        return Login(alias, server.url, login_file(state, alias, server), config.source)
+
+    return {alias: connector(server, login(alias, server)) for alias, server in config.servers.items()}
+
+
+def login_file(state: Path, alias: str, server: ServerConfig) -> LoginFile:
+    """Where a login at this server is kept."""
+    return LoginFile(state / "logins", alias, server.url or "")
 
 
 def build(
@@ -62,7 +75,7 @@ def build(
     return Proxy(
         config,
         written if learning is None else Together(written, learning.learner, pool.disabled),
-        connectors(config) if connects is None else connects,
+        connectors(config, state) if connects is None else connects,
         Catalogues(state / "catalogues", keys),
         lambda id: Recorder(sessions, config.paste.record, id, opening),
         learning,
@@ -88,8 +101,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(proxy: Proxy, transport: Transport, listener: socket.socket | None = None) -> None:
-    """Serve hosts until the one leaves (stdio), or on `listener` until the process is asked to stop (SSE and HTTP)."""
+async def serve(
+    proxy: Proxy, transport: Transport, listener: socket.socket | None = None, host: str = "127.0.0.1"
+) -> None:
+    """Serve hosts until the one leaves (stdio), or on `listener` until the process is asked to stop (SSE and HTTP).
+    `host` is what it listens on, as the user called it.
+    """
     async with proxy.running():
         if listener is None:
             async with anyio.create_task_group() as tasks:
@@ -97,7 +114,7 @@ async def serve(proxy: Proxy, transport: Transport, listener: socket.socket | No
                 await proxy.serve_stdio()
                 tasks.cancel_scope.cancel()
         else:
-            app = proxy.sse_app() if transport == "sse" else proxy.http_app()
+            app = proxy.sse_app(host) if transport == "sse" else proxy.http_app(host)
             # uvicorn stops on a signal and then raises it again: unheard, it would end the process before its servers.
             hears = anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) if os.name == "posix" else nullcontext()
             with hears:

@@ -98,7 +98,9 @@ def serve(
     transport: Annotated[
         Literal["stdio", "sse", "http"], typer.Option(help="How hosts reach the proxy; desktop clients use stdio.")
     ] = "stdio",
-    host: Annotated[str, typer.Option(help="Address to listen on (sse, http); loopback only.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on (sse, http); beyond this machine only with `auth`.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on (sse, http).")] = 8765,
     patterns: PatternsOption = [],  # noqa: B006 - typer copies it
     speculation: Annotated[
@@ -117,11 +119,14 @@ def serve(
         import anyio
 
         from paste_mcp import app as root
-        from paste_mcp.proxy.upstream import LOOPBACK
+        from paste_mcp.proxy.access import LOOPBACK
         from paste_mcp.store.state import state_folder
 
-    if transport != "stdio" and host not in LOOPBACK:
-        refuse(f"--host {host}: only this machine may connect, since hosts are not authenticated; use 127.0.0.1")
+    if transport != "stdio" and host not in LOOPBACK and read.paste.auth is None:
+        refuse(
+            f'--host {host}: whoever can reach it could use every server; say who may, by "auth" in the file\'s '
+            '"paste" section, or use 127.0.0.1'
+        )
     pool = _read_patterns(read, patterns)
     if not speculation:
         read = read.without_speculation()
@@ -136,7 +141,7 @@ def serve(
         path = "sse" if transport == "sse" else "mcp"
         print(f"paste-mcp listens on http://{host}:{port}/{path}", file=sys.stderr)
     proxy = root.build(read, pool, state_folder(os.environ))
-    anyio.run(root.serve, proxy, transport, listener)
+    anyio.run(root.serve, proxy, transport, listener, host)
 
 
 @contextmanager
@@ -165,12 +170,54 @@ def check(
     from paste_mcp import app as root
     from paste_mcp.check import as_json, show
     from paste_mcp.proxy.inspect import inspect
+    from paste_mcp.store.state import state_folder
 
     _read_patterns(read, patterns)
-    reports = anyio.run(inspect, read, root.connectors(read))
+    reports = anyio.run(inspect, read, root.connectors(read, state_folder(os.environ)))
     print(as_json(reports)) if json else show(read, reports)
     if any(report.problem for report in reports):
         raise typer.Exit(1)
+
+
+@app.command()
+def login(
+    server: Annotated[str, typer.Argument(metavar="SERVER", help="Its name in the file.")],
+    config: ConfigOption,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser; else only say where.")
+    ] = True,
+    forget: Annotated[bool, typer.Option("--forget", help="Forget the login instead.")] = False,
+) -> None:
+    """Log in to a remote server that wants it (`"auth": "oauth"` in its entry); the proxy then uses that login."""
+    _log_to_stderr(verbose=False)
+    read = _read_config(config)
+    entry = read.servers.get(server)
+    if entry is None:
+        refuse(f"{server}: there is no such server in {config}; it has {', '.join(read.servers)}")
+    if entry.auth is None:
+        refuse(f'{server}: its entry does not ask for a login; write "auth": "oauth" there if it needs one')
+
+    import anyio
+
+    from paste_mcp import app as root
+    from paste_mcp.login import Refused
+    from paste_mcp.login import login as log_in
+    from paste_mcp.store.state import state_folder
+
+    file = root.login_file(state_folder(os.environ), server, entry)
+    if forget:
+        say(f"{server}: {'forgotten' if file.forget() else 'there was no login'}")
+        return
+
+    async def run() -> bool:
+        return await log_in(entry, file, browser=browser, tell=say)
+
+    try:
+        needed = anyio.run(run)
+    except (Refused, OSError) as error:
+        say(f"{server}: {error}")
+        raise typer.Exit(1) from None
+    say(f"{server}: {f'logged in; kept in {file.path}' if needed else 'it lets us in without a login'}")
 
 
 @app.command()

@@ -7,7 +7,9 @@ line. What the core reads of it are its own dataclasses (`ServerPolicy`, `Limits
     jsonc     JSON with comments, and in which line something is wrong
     clients   other clients' dialects: which keys are read, refused as near-misses, or left aside with a warning
     servers   one server's entry
+    auth      who may use a proxy that listens
     expand    ${NAME} and ~
+    section   what all sections have in common
     models    the sections as pydantic models, with units
     check     data against a model, errors in the user's words
     errors    ConfigError, places, near-misses

@@ -23,7 +23,7 @@ TYPES = {
 TYPE_KEYS = ("type", "transport", "transportType")
 URL_KEYS = ("url", "serverUrl", "httpUrl")
 STDIO_KEYS = ("command", "args", "env", "cwd")
-REMOTE_KEYS = (*URL_KEYS, "headers")
+REMOTE_KEYS = (*URL_KEYS, "headers", "auth")
 READ_KEYS = (
     *STDIO_KEYS,
     *REMOTE_KEYS,
@@ -53,7 +53,6 @@ FOREIGN_KEYS = frozenset(
     {
         "alwaysAllow",
         "alwaysLoad",
-        "auth",
         "autoApprove",
         "bearer_token_env_var",
         "description",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from paste_mcp.config.auth import parse_auth
 from paste_mcp.config.check import check, choice, expect_object, refuse_unknown
 from paste_mcp.config.clients import SERVERS_KEYS, Notes, review_entry, review_top
 from paste_mcp.config.errors import ConfigError, Place, listed, one_line
@@ -137,6 +138,8 @@ def _paste(value: Any, place: Place, notes: Notes, environ: Mapping[str, str], b
         limits = expect_object(section["limits"], here)
         refuse_unknown(limits, LimitsSection.model_fields, here)
         section["limits"] = check(LimitsSection, limits, here).to_core()
+    if "auth" in section:
+        section["auth"] = parse_auth(section["auth"], place.at("auth"), environ, base)
     paste = check(Paste, section, place)
     for position, pattern in enumerate(section.get("patterns", ())):
         here = place.at("patterns", position)

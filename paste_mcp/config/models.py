@@ -8,24 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from paste_mcp.config.auth import Auth
+from paste_mcp.config.section import Section, Text, Texts
 from paste_mcp.core.speculation.settings import Limits, Mode, ServerPolicy
 
 _CORE = Limits()
 
-Text: TypeAlias = Annotated[str, Field(min_length=1)]
-Texts: TypeAlias = Annotated[tuple[Text, ...], Field(strict=False)]
-"""A JSON list of texts; strict mode would want a Python tuple."""
 Count: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 Bytes: TypeAlias = Annotated[int, Field(ge=1, le=2**34)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """What all sections have in common."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class LimitsSection(Section):
@@ -94,6 +87,8 @@ class Paste(Section):
     """Put the server's alias before its tools' names. May be false where there is exactly one server."""
     start_timeout_s: Seconds = 30.0
     """Seconds that a server may take to start and to answer for the first time."""
+    auth: Auth | None = None
+    """Who may use the proxy where it listens; None for everybody on this machine."""
 
 
 class ServerConfig(Section):
@@ -108,14 +103,16 @@ class ServerConfig(Section):
     """The program; set where the type is stdio, and only there."""
     args: Annotated[tuple[str, ...], Field(strict=False, repr=False)] = ()
     """The program's arguments."""
-    env: Annotated[dict[str, str], Field(repr=False)] = {}
+    env: dict[str, str] = Field(default_factory=dict, repr=False)
     """Environment variables on top of those that every server gets."""
     cwd: Text | None = None
     """The program's working directory, absolute; None for that of the proxy."""
     url: Annotated[Text | None, Field(repr=False)] = None
     """Where a remote server is, http or https; set where the type is not stdio, and only there."""
-    headers: Annotated[dict[str, str], Field(repr=False)] = {}
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
     """Headers that every request to a remote server carries."""
+    auth: Literal["oauth"] | None = None
+    """How to log in to a remote server; None where it needs no more than its headers."""
     start_timeout_s: Seconds = 30.0
     """Seconds that this server may take to start and to answer for the first time."""
     call_timeout_s: Seconds | None = None

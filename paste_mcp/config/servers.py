@@ -64,6 +64,9 @@ def parse_server(
     values = {key: entry[key] for key in ours if key in entry and key not in URL_KEYS}
     if "shared" in entry:
         values["shared"] = entry["shared"]
+    if isinstance(values.get("auth"), Mapping):
+        notes.foreign.append(place.at("auth").path)  # some clients keep a login's settings there
+        del values["auth"]
     values |= {"start_timeout_s": start_timeout_s, **_timeouts(entry, place), "type": kind}
     if kind == "stdio":
         if values["command"] is None:

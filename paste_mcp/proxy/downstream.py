@@ -17,6 +17,7 @@ from paste_mcp.proxy import clock
 from paste_mcp.proxy.greeting import Greeting, Host, OldServer, dress, greet
 from paste_mcp.proxy.http import surely_not_run
 from paste_mcp.proxy.listening import ACKNOWLEDGED, Listening, unstamped
+from paste_mcp.proxy.logins import LoginError
 from paste_mcp.proxy.patience import Patience
 from paste_mcp.proxy.reports import METHOD, Reports, Tell
 from paste_mcp.proxy.sdk import Connect, MCPError, Peer
@@ -328,5 +329,7 @@ def _one_line(error: BaseException) -> str:
         return error.message.partition(": ")[2]
     if isinstance(error, MCPError):
         return error.message
+    if isinstance(error, LoginError):
+        return str(error)
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND
 
+from paste_mcp.proxy.logins import LoginError
 from paste_mcp.proxy.sdk import MCPError
 
 _NOT_RUN = {"did not run": secrets.token_hex()}
@@ -31,14 +32,19 @@ class HttpClient(httpx2.AsyncClient):
     others of its link. A response may take as long as it likes; the limit on a call is the link's.
     """
 
-    def __init__(self, headers: dict[str, str]) -> None:
-        super().__init__(headers=headers, timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=None))
+    def __init__(self, headers: dict[str, str], auth: httpx2.Auth | None = None) -> None:
+        super().__init__(headers=headers, timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=None), auth=auth)
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         if request.method != "POST":
-            return await super().send(request, **options)
+            try:
+                return await super().send(request, **options)
+            except LoginError as error:
+                raise httpx2.RequestError(str(error)) from None
         try:
             response = await super().send(request, **options)
+        except LoginError as error:
+            return _error(request, 401, str(error), None)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             return _error(request, 503, f"cannot be reached: {error or type(error).__name__}", _NOT_RUN)
         except httpx2.TransportError as error:

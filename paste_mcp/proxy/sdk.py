@@ -16,6 +16,7 @@ from anyio.abc import TaskStatus
 from mcp import MCPError
 from mcp.server import Server
 from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken, principal_components
 from mcp.server.connection import Connection, NotifyOnlyOutbound, allowed_log_levels
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions
@@ -55,6 +56,7 @@ __all__ = [
     "LATEST_MODERN_VERSION",
     "MODERN_PROTOCOL_VERSIONS",
     "RELAYED",
+    "AccessToken",
     "Connect",
     "HttpManager",
     "MCPError",
@@ -164,7 +166,7 @@ class Request:
     def principal(self) -> str | None:
         """Who the host proved to be, where authentication is on."""
         token = get_access_token()
-        return None if token is None else f"{token.client_id}\0{getattr(token, 'subject', None) or ''}"
+        return None if token is None else "\0".join(part or "" for part in principal_components(token))
 
 
 RequestHandler: TypeAlias = Callable[
@@ -232,9 +234,12 @@ class HttpManager(StreamableHTTPSessionManager):
         make_events: Callable[[], EventStore],
         retry_interval_ms: int,
         security: TransportSecuritySettings | None,
+        max_sessions: int,
     ) -> None:
         self._make_events = make_events
-        super().__init__(server, retry_interval=retry_interval_ms, security_settings=security)
+        super().__init__(
+            server, retry_interval=retry_interval_ms, security_settings=security, max_sessions=max_sessions
+        )
 
     @property
     def event_store(self) -> EventStore | None:

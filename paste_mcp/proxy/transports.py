@@ -14,14 +14,15 @@ from paste_mcp.config import ServerConfig
 from paste_mcp.proxy import pipes, posts
 from paste_mcp.proxy.http import HttpClient
 from paste_mcp.proxy.lines import LineDispatcher
+from paste_mcp.proxy.logins import Login
 from paste_mcp.proxy.sdk import Connect, Peer
 
 SILENCE_S = 24 * 3600.0
 """How long an SSE stream may be silent: an idle server is no dead one."""
 
 
-def connector(server: ServerConfig) -> Connect:
-    """How to reach `server`: its process, its SSE stream, or its HTTP endpoint."""
+def connector(server: ServerConfig, login: Login | None = None) -> Connect:
+    """How to reach `server`: its process, its SSE stream, or its HTTP endpoint, there perhaps with a login."""
 
     @asynccontextmanager
     async def stdio() -> AsyncIterator[Peer]:
@@ -40,18 +41,22 @@ def connector(server: ServerConfig) -> Connect:
     @asynccontextmanager
     async def sse() -> AsyncIterator[Peer]:
         url, headers = server.url or "", dict(server.headers)
-        async with sse_client(url, headers=headers, sse_read_timeout=SILENCE_S) as streams:
+        if login is not None:
+            login.required()
+        async with sse_client(url, headers=headers, sse_read_timeout=SILENCE_S, auth=login) as streams:
             yield Peer.over(streams)
 
     @asynccontextmanager
     async def http() -> AsyncIterator[Peer]:
         url, headers = server.url or "", dict(server.headers)
-        if posts.available(url):
+        if login is not None:
+            login.required()
+        elif posts.available(url):
             async with posts.http_dispatcher(url, headers) as dispatcher:
                 yield Peer(dispatcher)
             return
         async with (
-            HttpClient(headers) as client,
+            HttpClient(headers, login) as client,
             streamable_http_client(
                 server.url or "", http_client=client, max_sse_event_size=pipes.MAX_LINE_BYTES
             ) as streams,

@@ -12,7 +12,7 @@ import socket
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -23,12 +23,12 @@ from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
-from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from mcp.server.transport_security import TransportSecurityMiddleware
 from mcp_types import INTERNAL_ERROR, JSONRPCMessage, jsonrpc_message_adapter
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paste_mcp import __version__
@@ -38,6 +38,7 @@ from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation.arms import arm_of
 from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.proxy import clock, pipes, relay
+from paste_mcp.proxy.access import Access
 from paste_mcp.proxy.learning import Learning
 from paste_mcp.proxy.lines import LineDispatcher
 from paste_mcp.proxy.links import Links
@@ -57,22 +58,27 @@ from paste_mcp.proxy.short_posts import ShortPosts
 from paste_mcp.proxy.wire import has_half_pairs
 from paste_mcp.store.catalogues import Catalogues
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 logger = logging.getLogger("paste_mcp")
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SERVER_BUSY = -32000
+"""JSON-RPC's first code of an implementation's own."""
+
+MAX_SESSIONS = 2000
+"""Sessions of hosts that are open at once, each with its own servers; a further one is refused until one ends."""
+MAX_REQUESTS = 1024
+"""Requests of one session that are under way at once; further ones are refused at once, and do not wait."""
+MAX_CONNECTIONS = 4096
+"""Connections of hosts at once, if the system lets us have as many."""
 RETRY_INTERVAL_MS = 1000
 """How soon a host whose stream broke is asked to come back for the rest of it."""
 MAX_EVENTS = 256
 MAX_EVENTS_BYTES = 4 * 2**20
 """What one session remembers of what it sent, for hosts that come back; the oldest is forgotten first."""
-
-
-LOCAL_ONLY = TransportSecuritySettings(
-    enable_dns_rebinding_protection=True,
-    allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
-    allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
-)
-"""Only requests that name a loopback address are served: web pages must not reach the proxy."""
 
 
 class Events(EventStore):
@@ -234,6 +240,8 @@ class Proxy:
 
     async def _handle(self, request: Request, sdk_answer: relay.SdkAnswer) -> dict[str, Any] | None:
         session = await self._session_of(request)
+        if session.in_use >= MAX_REQUESTS:
+            raise MCPError(SERVER_BUSY, f"more than {MAX_REQUESTS} requests of one session at once; ask again later")
         session.in_use += 1
         try:
             answer = await relay.answer(session, request, sdk_answer)
@@ -265,22 +273,27 @@ class Proxy:
                 async with stdio_server() as (read, write):
                     await serve_streams(self.server, read, write, session)
 
-    def http_app(self) -> ASGIApp:
-        """Streamable HTTP at `/mcp` and `/mcp/s/<name>`."""
-        manager = HttpManager(self.server, Events, RETRY_INTERVAL_MS, LOCAL_ONLY)
-        endpoint = StreamableHTTPASGIApp(manager)
-        routes = [Route("/mcp", endpoint=endpoint), Route("/mcp/s/{scope}", endpoint=endpoint)]
-        self._posts = ShortPosts(Starlette(routes=routes, lifespan=lambda _: manager.run()), manager, self._handle)
+    def http_app(self, host: str = "127.0.0.1") -> ASGIApp:
+        """Streamable HTTP at `/mcp` and `/mcp/s/<name>`, listened for on `host`."""
+        access = Access(self._config.paste.auth, host)
+        manager = HttpManager(self.server, Events, RETRY_INTERVAL_MS, access.security, MAX_SESSIONS)
+        endpoint = access.required(StreamableHTTPASGIApp(manager))
+        routes = [Route("/mcp", endpoint=endpoint), Route("/mcp/s/{scope}", endpoint=endpoint), *access.routes]
+        app = Starlette(routes=routes, middleware=access.middleware, lifespan=lambda _: manager.run())
+        self._posts = ShortPosts(app, manager, self._handle)
         return self._posts
 
-    def sse_app(self) -> ASGIApp:
+    def sse_app(self, host: str = "127.0.0.1") -> ASGIApp:
         """The older transport: `GET /sse` for the stream, `POST /messages/` for the host's messages."""
-        transport = SseServerTransport("/messages/", LOCAL_ONLY)
+        access = Access(self._config.paste.auth, host)
+        transport = SseServerTransport("/messages/", access.security)
 
         async def connect(request: HttpRequest) -> Response:
             # Asked before the transport does, which refuses by raising: a traceback for every stranger who knocks.
-            if (refusal := await TransportSecurityMiddleware(LOCAL_ONLY).validate_request(request)) is not None:
+            if (refusal := await TransportSecurityMiddleware(access.security).validate_request(request)) is not None:
                 return refusal
+            if len(self._sessions) >= MAX_SESSIONS:
+                return Response("Too many open sessions", status_code=503)
             async with (
                 transport.connect_sse(request.scope, request.receive, request._send) as (read, write),
                 self.session() as session,
@@ -288,14 +301,33 @@ class Proxy:
                 await serve_streams(self.server, read, write, session)
             return _Sent()
 
-        return Starlette(
-            routes=[Route("/sse", endpoint=connect), Mount("/messages/", app=transport.handle_post_message)]
-        )
+        routes = [
+            Route("/sse", endpoint=access.required(request_response(connect)), methods=["GET"]),
+            Mount("/messages/", app=access.required(transport.handle_post_message)),
+            *access.routes,
+        ]
+        return Starlette(routes=routes, middleware=access.middleware)
 
     async def serve_http(self, app: ASGIApp, listener: socket.socket) -> None:
         """Serve hosts that connect to `listener` until the process is asked to stop."""
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
+        config = uvicorn.Config(
+            app, log_level="warning", timeout_graceful_shutdown=3, limit_concurrency=_most_connections()
+        )
         await _Listener(config).serve(sockets=[listener])
+
+
+def _most_connections() -> int:
+    """A quarter of the files that we may open are kept for servers: without one to spare nothing can be accepted."""
+    if resource is None:
+        return MAX_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS * 4 // 3
+    if 0 <= soft < wanted:
+        soft = wanted if hard < 0 else min(wanted, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if soft < 0 else min(MAX_CONNECTIONS, soft * 3 // 4)
 
 
 class _Listener(uvicorn.Server):
