@@ -58,10 +58,11 @@ def _asked(read: Any) -> tuple[dict[str, Any], list[Any]]:
     from paste_mcp.check import show_server
     from paste_mcp.init import decided
     from paste_mcp.proxy.inspect import inspect
+    from paste_mcp.store.state import state_folder
 
     console = Console()
     with console.status("starting the servers"):
-        reports = anyio.run(inspect, read, root.connectors(read))
+        reports = anyio.run(inspect, read, root.connectors(read, state_folder(os.environ)))
     policies = {}
     for report in reports:
         show_server(console, report)

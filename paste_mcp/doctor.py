@@ -184,7 +184,7 @@ class Doctor:
             self._copies(use, config)
         started = replace(config, servers={a: s for a, s in config.servers.items() if a in runnable})
         if started.servers:
-            reports = anyio.run(inspect, started, app.connectors(started))
+            reports = anyio.run(inspect, started, app.connectors(started, self.state))
             for report in reports:
                 self._started(report, config.servers[report.alias], uses)
             for use in uses:

@@ -134,7 +134,8 @@ def review_entry(keys: Iterable[str], place: Place, notes: Notes) -> None:
     for key in keys:
         if key in READ_KEYS:
             continue
-        if meant := near(key, (*READ_KEYS, *_SYNONYMS), cutoff=0.85):
+        meant = None if key in FOREIGN_KEYS else near(key, (*READ_KEYS, *_SYNONYMS), cutoff=0.85)
+        if meant is not None:
             place.at(key).fail(f"unknown key; did you mean '{_SYNONYMS.get(meant, meant)}'?")
         path = place.at(key).path
         if key.startswith(("_", "$", "//")):

@@ -11,7 +11,7 @@ import logging
 import socket
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -123,6 +123,16 @@ class _Sent(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         return None
+
+
+class _Endpoint:
+    """A handler of requests as an application, which a guard can stand before."""
+
+    def __init__(self, handle: Callable[[HttpRequest], Awaitable[Response]]) -> None:
+        self._app = request_response(handle)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 class Proxy:
@@ -302,7 +312,7 @@ class Proxy:
             return _Sent()
 
         routes = [
-            Route("/sse", endpoint=access.required(request_response(connect)), methods=["GET"]),
+            Route("/sse", endpoint=access.required(_Endpoint(connect)), methods=["GET"]),
             Mount("/messages/", app=access.required(transport.handle_post_message)),
             *access.routes,
         ]
