@@ -22,8 +22,6 @@ from paste_mcp.proxy.inspect import inspect
 from paste_mcp.proxy.logins import trustworthy
 from paste_mcp.proxy.sdk import serve_streams
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def anyio_backend():
@@ -107,6 +105,7 @@ def alone(config):
     return type(config)(config.source, config.servers_key, servers, config.paste, [], {})
 
 
+@pytest.mark.anyio
 @within(60)
 async def test_without_a_login_a_server_is_left_out_and_says_in_one_line_what_to_do(tmp_path, caplog):
     async with guarded_server(Authority()) as guarded:
@@ -121,6 +120,7 @@ async def test_without_a_login_a_server_is_left_out_and_says_in_one_line_what_to
         assert guarded.authority.clients == {}  # nobody was asked anything
 
 
+@pytest.mark.anyio
 @within(60)
 async def test_after_a_login_calls_carry_its_token_in_every_later_process(tmp_path):
     async with guarded_server(Authority()) as guarded:
@@ -136,6 +136,7 @@ async def test_after_a_login_calls_carry_its_token_in_every_later_process(tmp_pa
         assert list(file.parent.glob("*")) == [file]
 
 
+@pytest.mark.anyio
 @within(60)
 @pytest.mark.parametrize("why", ["expired", "revoked"])
 async def test_a_token_is_renewed_once_however_many_calls_find_it_old(tmp_path, why):
@@ -162,6 +163,7 @@ async def test_a_token_is_renewed_once_however_many_calls_find_it_old(tmp_path, 
         assert (guarded.authority.renewals, guarded.authority.stolen) == (2, 0)
 
 
+@pytest.mark.anyio
 @within(60)
 async def test_a_login_that_is_over_is_asked_for_again_and_taken_up_without_a_restart(tmp_path):
     async with guarded_server(Authority()) as guarded:
@@ -175,6 +177,7 @@ async def test_a_login_that_is_over_is_asked_for_again_and_taken_up_without_a_re
         assert await Run(config, tmp_path).calls() == ["carol"]
 
 
+@pytest.mark.anyio
 @within(60)
 async def test_a_login_is_for_one_address_and_is_never_handed_to_another(tmp_path):
     async with guarded_server(Authority()) as guarded:
@@ -185,6 +188,7 @@ async def test_a_login_is_for_one_address_and_is_never_handed_to_another(tmp_pat
         assert "needs a login" in answer
 
 
+@pytest.mark.anyio
 @within(60)
 async def test_who_is_not_logged_in_in_the_browser_is_told_why(tmp_path):
     async with guarded_server(Authority()) as guarded:
@@ -207,6 +211,7 @@ async def test_who_is_not_logged_in_in_the_browser_is_told_why(tmp_path):
         assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.anyio
 @within(60)
 async def test_a_code_that_comes_without_our_state_is_not_taken(tmp_path):
     async with guarded_server(Authority()) as guarded:
@@ -249,10 +254,11 @@ SENT = [
 
 
 @pytest.mark.parametrize(("url", "server", "good"), SENT)
-async def test_a_server_may_send_us_only_to_safe_places(url, server, good):
+def test_a_server_may_send_us_only_to_safe_places(url, server, good):
     assert trustworthy(url, server) is good
 
 
+@pytest.mark.anyio
 async def test_a_file_that_is_no_login_counts_as_none(tmp_path):
     config = configured("http://127.0.0.1:9/mcp", tmp_path)
     file = login_file(tmp_path, "guarded", config.servers["guarded"])
@@ -271,7 +277,7 @@ async def test_a_file_that_is_no_login_counts_as_none(tmp_path):
         ("other", 'other: its entry does not ask for a login; write "auth": "oauth" there if it needs one'),
     ],
 )
-async def test_a_login_that_makes_no_sense_is_one_line(tmp_path, server, told):
+def test_a_login_that_makes_no_sense_is_one_line(tmp_path, server, told):
     servers = {"guarded": {"url": "http://127.0.0.1:9/mcp", "auth": "oauth"}, "other": {"command": "none"}}
     (tmp_path / "c.json").write_text(json.dumps({"mcpServers": servers}))
     command = [sys.executable, "-m", "paste_mcp", "login", server, "--config", "c.json"]
