@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from paste_mcp.config import ConfigError, load_config, parse_config
+from paste_mcp.config import ConfigError, Paste, load_config, parse_config
 
 GIT = {"command": "uvx", "args": ["mcp-server-git"]}
 URL = {"url": "https://h/mcp"}
@@ -176,8 +176,7 @@ BAD = [
     (with_paste(limit={}), "c.json: paste.limit: unknown key; did you mean 'limits'?"),
     (
         with_paste(colour=1),
-        "c.json: paste.colour: unknown key; "
-        "use speculation, limits, record, learning, history, patterns, default_patterns, prefix, start_timeout_s",
+        f"c.json: paste.colour: unknown key; use {', '.join(Paste.model_fields)}",
     ),
     (with_paste(learning="yes"), "c.json: paste.learning: has to be one of on or off"),
     (with_paste(record="none"), "c.json: paste.record: has to be one of derivations, full or off"),
