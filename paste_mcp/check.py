@@ -46,11 +46,15 @@ def show_server(console: Console, report: ServerReport) -> None:
         return
     console.print(f"[bold]{report.alias}[/bold]  protocol {report.version}, speculation {report.mode}")
     table = Table(header_style="bold", pad_edge=False, box=None)
-    for column in ("tool", "hints", "early", "why, and the line on this server that would change it"):
+    for column in ("tool", "hints", "early", "row", "why, and the line on this server that would change it"):
         table.add_column(column, overflow="fold")
     for tool in report.tools:
         table.add_row(
-            escape(tool.tool.name), _hints(tool.tool.hints), _verdict(report, tool), escape(_why(tool.decision))
+            escape(tool.tool.name),
+            _hints(tool.tool.hints),
+            _verdict(report, tool),
+            tool.decision.row,
+            escape(_why(report, tool.decision)),
         )
     console.print(table, "")
 
@@ -71,14 +75,27 @@ def _hints(hints: Hints) -> str:
     return ", ".join(said) or "none"
 
 
-def _why(decision: Decision) -> str:
+def _why(report: ServerReport, decision: Decision) -> str:
     if decision.remedy is None:
         return decision.reason
-    return f'{decision.reason}\n"speculation": {json.dumps(as_config(decision.remedy))}'
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in as_change(report.policy, decision.remedy)]
+    return "\n".join([decision.reason, *lines])
+
+
+def as_change(before: ServerPolicy, after: ServerPolicy) -> list[tuple[str, Any]]:
+    """The keys of a server's entry that differ, as the config file writes them."""
+    changed: list[tuple[str, Any]] = []
+    if as_config(before) != as_config(after):
+        changed.append(("speculation", as_config(after)))
+    for key in ("approval", "cost", "hosts"):
+        if getattr(before, key) != getattr(after, key):
+            value = getattr(after, key)
+            changed.append((key, list(value) if isinstance(value, tuple) else value))
+    return changed
 
 
 def as_config(policy: ServerPolicy) -> str | dict[str, Any]:
-    """A policy as the config file writes it."""
+    """What a policy says of trust, as the config file writes it."""
     rest: dict[str, Any] = {
         **({"closed_world": True} if policy.closed_world else {}),
         **({"allow": list(policy.allow)} if policy.allow else {}),
@@ -109,7 +126,7 @@ def _as_data(report: ServerReport) -> dict[str, Any]:
                 "sent": tool.decision.eligible and report.mode in ("annotated", "listed"),
                 "row": tool.decision.row,
                 "reason": tool.decision.reason,
-                "remedy": None if tool.decision.remedy is None else {"speculation": as_config(tool.decision.remedy)},
+                "remedy": tool.decision.remedy and dict(as_change(report.policy, tool.decision.remedy)),
             }
             for tool in report.tools
         ],

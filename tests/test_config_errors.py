@@ -199,7 +199,7 @@ BAD = [
     (with_paste(limits={"total": 0}), "c.json: paste.limits.total: has to be at least 1"),
     (with_paste(limits={"total": 10**5000}), "c.json: paste.limits.total: has to be at most 1024"),
     (with_paste(limits={"ttl_s": "30"}), "c.json: paste.limits.ttl_s: a number is expected, without quotes"),
-    (with_paste(limits={"ttl_s": 1e9}), "c.json: paste.limits.ttl_s: has to be at most 3600"),
+    (with_paste(limits={"ttl_s": 1e9}), "c.json: paste.limits.ttl_s: has to be at most 300"),
     (
         with_paste(limits={"ttl_s": float("nan")}),
         "c.json: paste.limits.ttl_s: a number is expected, without quotes",

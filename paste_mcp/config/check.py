@@ -78,4 +78,6 @@ def _in_words(detail: ErrorDetails) -> str:
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         return f"{words} {context[key]:g}" if isinstance(context[key], float) else f"{words} {context[key]}"
+    if kind == "value_error":
+        return str(context["error"])
     return _WORDS.get(kind, "is not a value that can stand here")

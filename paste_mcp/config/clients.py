@@ -24,10 +24,12 @@ TYPE_KEYS = ("type", "transport", "transportType")
 URL_KEYS = ("url", "serverUrl", "httpUrl")
 STDIO_KEYS = ("command", "args", "env", "cwd")
 REMOTE_KEYS = (*URL_KEYS, "headers", "auth")
+FACT_KEYS = ("approval", "cost", "hosts", "ttl_s", "invalidates", "ignore")
 READ_KEYS = (
     *STDIO_KEYS,
     *REMOTE_KEYS,
     *TYPE_KEYS,
+    *FACT_KEYS,
     "speculation",
     "disabled",
     "enabled",

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from paste_mcp.config.auth import parse_auth
 from paste_mcp.config.check import check, choice, expect_object, refuse_unknown
-from paste_mcp.config.clients import SERVERS_KEYS, Notes, review_entry, review_top
+from paste_mcp.config.clients import FACT_KEYS, SERVERS_KEYS, Notes, review_entry, review_top
 from paste_mcp.config.errors import ConfigError, Place, listed, one_line
 from paste_mcp.config.expand import expand_home, passable
 from paste_mcp.config.jsonc import read_jsonc
-from paste_mcp.config.models import LimitsSection, Paste, ServerConfig, SpeculationSection
+from paste_mcp.config.models import LimitsSection, Paste, ServerConfig, ServerFacts, SpeculationSection
 from paste_mcp.config.servers import check_aliases, is_disabled, parse_server
 from paste_mcp.core.speculation.settings import Limits, ServerPolicy
 
@@ -43,15 +43,21 @@ class Config:
     """What was left aside, one line each, with the file's name; for the caller to print."""
     policies: dict[str, ServerPolicy] = field(default_factory=dict)
     """The servers' own `speculation`, where they have one. Read `policy(alias)` instead."""
+    facts: dict[str, ServerFacts] = field(default_factory=dict)
+    """What the user knows of the servers. Read `policy(alias)` instead."""
 
     def policy(self, alias: str) -> ServerPolicy:
         """What may be done ahead on this server: its own word, else the default of the file, else shadow.
 
-        The nearest word holds whole; nothing is mixed. Raises KeyError for a server that is not there.
+        The nearest word holds whole; nothing is mixed. What is known of the server comes on top. Raises KeyError for a
+        server that is not there.
         """
         if alias not in self.servers:
             raise KeyError(alias)
-        return self.policies.get(alias) or self.paste.speculation or ServerPolicy()
+        said = self.policies.get(alias) or self.paste.speculation or ServerPolicy()
+        facts = self.facts.get(alias) or ServerFacts()
+        refined = facts.refine(said, remote=self.servers[alias].type != "stdio")
+        return replace(refined, history=self.paste.history, verify=self.paste.verify)
 
     def without_speculation(self) -> Config:
         """The same servers with speculation off on all of them, whatever the file says."""
@@ -97,6 +103,7 @@ def parse_config(data: Any, source: str, environ: Mapping[str, str], base: Path)
     check_aliases(entries, place)
     servers: dict[str, ServerConfig] = {}
     policies: dict[str, ServerPolicy] = {}
+    facts: dict[str, ServerFacts] = {}
     for alias, value in entries.items():
         here = place.at(alias)
         entry = expect_object(value, here)
@@ -109,12 +116,13 @@ def parse_config(data: Any, source: str, environ: Mapping[str, str], base: Path)
         )
         if "speculation" in entry:
             policies[alias] = _speculation(entry["speculation"], here.at("speculation"), notes)
+        facts[alias] = _facts(entry, here, entries)
     if not servers:
         place.fail("holds no server that is enabled; add one")
     if not paste.prefix and len(servers) > 1:
         top.at("paste", "prefix").fail(f"may be false with one server only, not with {len(servers)}; remove it")
     warnings = [one_line(f"{source}: {warning}") for warning in notes.warnings()]
-    return Config(source, servers_key, servers, paste, warnings, policies)
+    return Config(source, servers_key, servers, paste, warnings, policies, facts)
 
 
 def _servers_key(document: Mapping[str, Any], top: Place) -> str:
@@ -147,6 +155,16 @@ def _paste(value: Any, place: Place, notes: Notes, environ: Mapping[str, str], b
             here.fail("is empty; write the path of a pattern file or leave it out")
     patterns = tuple(base / expand_home(str(pattern), environ) for pattern in paste.patterns)
     return paste.model_copy(update={"patterns": patterns})
+
+
+def _facts(entry: Mapping[str, Any], place: Place, aliases: Iterable[str]) -> ServerFacts:
+    """What a server's entry says of the server itself."""
+    facts = check(ServerFacts, {key: entry[key] for key in FACT_KEYS if key in entry}, place)
+    known = list(aliases)
+    for position, alias in enumerate(facts.invalidates or ()):
+        if alias not in known:
+            place.at("invalidates", position).fail(f"no server of this name; use {listed(known)}")
+    return facts
 
 
 def _speculation(value: Any, place: Place, notes: Notes) -> ServerPolicy:

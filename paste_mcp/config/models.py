@@ -5,20 +5,27 @@ Defaults of the limits are the core's own (`Limits`), so that they stand in one 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from paste_mcp.config.auth import Auth
 from paste_mcp.config.section import Section, Text, Texts
+from paste_mcp.core.patterns.paths import PathError, compile_path
 from paste_mcp.core.speculation.settings import Limits, Mode, ServerPolicy
 
 _CORE = Limits()
 
+Files: TypeAlias = Annotated[tuple[Annotated[Path, Field(strict=False)], ...], Field(strict=False)]
 Count: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 Bytes: TypeAlias = Annotated[int, Field(ge=1, le=2**34)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+LONGEST_TTL_S = 300.0
+"""Seconds. What changes outside the proxy is not seen by it; nothing older than this is ever served."""
 
 
 class LimitsSection(Section):
@@ -32,7 +39,7 @@ class LimitsSection(Section):
     """Speculative calls in flight at once on one server."""
     per_trigger: Count = _CORE.per_trigger
     """Speculative calls chosen at most when one result has returned."""
-    ttl_s: Seconds = _CORE.ttl_s
+    ttl_s: Annotated[float, Field(gt=0, le=LONGEST_TTL_S, allow_inf_nan=False)] = _CORE.ttl_s
     """Seconds that a ready result may be served after it arrived."""
     call_timeout_s: Seconds = _CORE.call_timeout_s
     """Seconds that a speculative call may run before it is given up."""
@@ -64,6 +71,45 @@ class SpeculationSection(Section):
         return ServerPolicy(mode=mode, closed_world=self.closed_world, allow=self.allow or (), deny=self.deny)
 
 
+class ServerFacts(Section):
+    """What the user knows of a server, whatever may be called ahead on it: further keys of its entry."""
+
+    approval: Texts = ()
+    """Globs over the server's own tool names: tools that the user wants to be asked about, and so never run early."""
+    cost: Literal["free", "metered"] | None = None
+    """What calls cost. None: nothing for a process of ours, unknown for a remote server."""
+    hosts: Texts | None = None
+    """Globs over host names that URLs in guesses may point to; None for any public host."""
+    ttl_s: Annotated[float, Field(ge=0, le=LONGEST_TTL_S, allow_inf_nan=False)] | None = None
+    """Seconds that a ready result of this server may be served; None for the general limit."""
+    invalidates: Texts | None = None
+    """Aliases of the servers whose results a write on this one makes stale, beside its own; None for all."""
+    ignore: Texts = ()
+    """JSONPaths of what may differ between two answers to the same call, such as timings."""
+
+    @field_validator("ignore")
+    @classmethod
+    def _paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
+            try:
+                compile_path(path)
+            except PathError as error:
+                raise ValueError(str(error)) from None
+        return paths
+
+    def refine(self, policy: ServerPolicy, *, remote: bool) -> ServerPolicy:
+        """The user's word on this server, with what is known of it."""
+        return replace(
+            policy,
+            approval=self.approval,
+            cost=self.cost or ("unknown" if remote else "free"),
+            hosts=self.hosts,
+            ttl_s=self.ttl_s,
+            invalidates=self.invalidates,
+            ignore=self.ignore,
+        )
+
+
 class Paste(Section):
     """`paste`, read: what holds for all servers."""
 
@@ -77,7 +123,9 @@ class Paste(Section):
     """Learn from the calls that pass, for later sessions, too: what follows what, and where arguments come from."""
     history: bool = False
     """Keep short texts that calls sent as well (never what looks like a secret), so that they can be foreseen again."""
-    patterns: Annotated[tuple[Annotated[Path, Field(strict=False)], ...], Field(strict=False)] = ()
+    verify: Share = 0.0
+    """Of the results served from guesses, how many are fetched once more and compared."""
+    patterns: Files = ()
     """Pattern files, absolute, in the order of the file; there, relative paths start at the config file's folder."""
     default_patterns: bool = True
     """Use the shipped patterns as well."""

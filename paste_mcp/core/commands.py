@@ -5,7 +5,7 @@ Frozen data, but for the demand's own end. This module must not know how any of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from paste_mcp.core.keys import CallKey
@@ -44,10 +44,12 @@ Answer: TypeAlias = Hit | Join | Promote | Miss
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Send this call now, for nobody yet."""
+    """Send this call now, for nobody yet. `pattern` foresaw it, `row` of the decision table let it through."""
 
     id: int
     call: ToolCall
+    pattern: str = field(default="", compare=False)
+    row: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,16 @@ class Outcome:
     size_bytes: int = 0
     servable: bool = True
     """False for whatever may never be served from speculation: errors, interim and task results, cut ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """The engine found that this tool must not be called early; `lasting` where that holds beyond this process."""
+
+    server: str
+    tool: str
+    reason: str
+    lasting: bool
 
 
 @dataclass(slots=True, eq=False)

@@ -11,11 +11,22 @@ The engine never sees a clock, a transport or the host. Results are opaque to it
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from paste_mcp.core.commands import Answer, Cancel, Demand, Hit, Join, Launch, Miss, Outcome, Promote
+from paste_mcp.core.commands import (
+    Answer,
+    Barred,
+    Cancel,
+    Demand,
+    Hit,
+    Join,
+    Launch,
+    Miss,
+    Outcome,
+    Promote,
+)
 from paste_mcp.core.keys import CallKey, Unkeyable, call_key
 from paste_mcp.core.model import Event, Payload, Prediction, Status, Tool, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
@@ -23,15 +34,19 @@ from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation import policy
 from paste_mcp.core.speculation.budget import UNKNOWN_LEAD_S, Budget, Rolling
 from paste_mcp.core.speculation.cache import MAX_LIVE, Speculations
+from paste_mcp.core.speculation.conduct import Conduct
 from paste_mcp.core.speculation.journal import Journal, Withheld, nobody
 from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.core.speculation.lifecycle import EXECUTING, Cause, Speculation, State
 from paste_mcp.core.speculation.settings import ServerPolicy
 from paste_mcp.core.speculation.shadows import Shadows
+from paste_mcp.core.speculation.verify import Check, Checks, same
 
 MAX_EVENTS = 512
 """Past events that predictions may look at; older ones are forgotten."""
 MAX_FORESEEN = 64
+VOLATILE_TTL_S = 2.0
+"""How long an answer that changes by itself may be served, where the user wants it early at all."""
 
 
 _MISS = Miss()
@@ -62,8 +77,13 @@ class Engine:
         *,
         journal: Journal = nobody,
         sends: bool = True,
+        conduct: Conduct | None = None,
     ) -> None:
         self.ledger = Ledger()
+        self.newly_barred: deque[Barred] = deque()
+        """Tools that this session found unfit; whoever tells the others takes them away."""
+        self._conduct = conduct or Conduct()
+        self._checks = Checks()
         self.values = ValueIndex()
         self._predictor = predictor
         self._budget = budget
@@ -133,9 +153,12 @@ class Engine:
         known = self._tools.get((call.server, call.tool))
         read = plain and known is not None and known.read
         # A write makes guesses stale when it starts and again when it ends: its effect may come at any time between.
-        cancels = [] if read else self._drop_all(now)
+        cancels = [] if read else self._drop_written(call.server, now)
         key = self._key(call) if plain else None
-        shadow = self._count_shadow(key, now, seems_read=plain and known is not None and known.looks_read)
+        seems_read = plain and known is not None and known.looks_read
+        shadow = self._count_shadow(call.server, key, now, seems_read=seems_read)
+        if key is not None:
+            cancels += self._drop_unfit(key, now)
         answer = self._answer(key, now) if key is not None else _MISS
         eligible = key is not None and known is not None and known.eligible
         demand = Demand(call, key, self._turn, now, read, answer, eligible=eligible, shadow=shadow)
@@ -206,7 +229,13 @@ class Engine:
             if self._budget.take(speculation.key.server, len(self._executing)):
                 self._speculations.move(speculation, Cause.LAUNCH, now)
                 self._executing[speculation.id] = speculation.key.server
-                launches.append(Launch(speculation.id, speculation.prediction.call))
+                foreseen = speculation.prediction
+                launches.append(Launch(speculation.id, foreseen.call, foreseen.pattern, speculation.row))
+        while (check := self._checks.next()) and self._budget.take(check.key.server, len(self._executing)):
+            self._next_id += 1
+            self._checks.start(self._next_id)
+            self._executing[self._next_id] = check.key.server
+            launches.append(Launch(self._next_id, check.call, check.pattern, "verify"))
         return launches
 
     def ended(self, id: int, outcome: Outcome | None, now: float) -> State | None:
@@ -214,9 +243,14 @@ class Engine:
         or None where it had ended before and nobody waits.
         """
         self._budget.give_back(self._executing.pop(id))
+        if self._checks.runs(id):
+            self._checked(self._checks.end(id), outcome)
+            return None
         speculation = self._speculations.get(id)
         if speculation is None or speculation.state not in EXECUTING:
             return None
+        if outcome is not None:
+            self._judge(speculation.key, outcome)
         began = speculation.launched_at if speculation.launched_at is not None else now
         if outcome is not None and outcome.status == "ok":
             self._budget.served(speculation.key.server, speculation.key.tool, now - began)
@@ -237,7 +271,34 @@ class Engine:
         for demand in list(self._outstanding):
             self._ended_demand(demand, now)
         self._shadows.close(now)
-        return self._cancelled(self._speculations.sweep(Cause.CLOSE, now))
+        checks = [Cancel(id) for id in self._checks.drop(lambda key: True)]
+        return self._cancelled(self._speculations.sweep(Cause.CLOSE, now)) + checks
+
+    # --- how tools behave -------------------------------------------------------------------------------------------
+
+    def _judge(self, key: CallKey, outcome: Outcome) -> None:
+        """A guess was answered; a tool whose guesses fail too often is left alone."""
+        tool = (key.server, key.tool)
+        self._conduct.guessed(tool, failed=outcome.status == "error")
+        if outcome.status == "error" and (reason := self._conduct.failing(tool)):
+            self._note_bad(tool, reason, lasting=False)
+
+    def _checked(self, check: Check | None, outcome: Outcome | None) -> None:
+        """A served result was fetched once more."""
+        if check is None or outcome is None or not outcome.servable:
+            return
+        tool = (check.key.server, check.key.tool)
+        alike = same(check.served, outcome.result, self._policies[check.key.server].ignore)
+        self.ledger.verified += 1
+        self.ledger.differing += not alike
+        self._conduct.checked(tool, same=alike)
+        if not alike and (reason := self._conduct.unlike_itself(tool)):
+            self._note_bad(tool, reason, lasting=True)
+
+    def _note_bad(self, tool: tuple[str, str], reason: str, *, lasting: bool) -> None:
+        if tool not in self._barred:
+            self._barred[tool] = reason
+            self.newly_barred.append(Barred(*tool, reason, lasting))
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -252,6 +313,17 @@ class Engine:
         except Unkeyable:
             return None
 
+    def _decide(self, prediction: Prediction) -> policy.Decision:
+        tool = self._tools[prediction.call.server, prediction.call.tool].tool
+        return policy.decide(self._policies[tool.server], tool, prediction, self._barred.get((tool.server, tool.name)))
+
+    def _drop_unfit(self, key: CallKey, now: float) -> list[Cancel]:
+        """What was allowed when it was queued must be so when it is served."""
+        held = self._speculations.find(key)
+        if held is None or self._decide(held.prediction).eligible:
+            return []
+        return self._drop(lambda of: of == key, now)
+
     def _answer(self, key: CallKey, now: float) -> Answer:
         if (foreseen := self._foreseen.pop(key, None)) is not None:
             self._predictor.hit(foreseen)
@@ -261,6 +333,10 @@ class Engine:
         match self._speculations.move(speculation, Cause.DEMAND, now):
             case State.HIT:
                 self._budget.useful()
+                foreseen = speculation.prediction
+                self._checks.served(
+                    Check(key, foreseen.call, foreseen.pattern, speculation.result), self._policies[key.server].verify
+                )
                 return Hit(speculation.id, speculation.result)
             case State.JOINED:
                 return Join(speculation.id)
@@ -274,8 +350,7 @@ class Engine:
             return 0
         self._remember(key, prediction)
         server_policy = self._policies[key.server]
-        tool = self._tools[key.server, key.tool].tool
-        decision = policy.decide(server_policy, tool, prediction, self._barred.get((key.server, key.tool)))
+        decision = self._decide(prediction)
         if not decision.eligible:
             return self._withhold(prediction, self.ledger.refused, decision.row, now)
         service_s = self._budget.service_s(key.server, key.tool)
@@ -290,7 +365,7 @@ class Engine:
         if server_policy.mode == "shadow" or not self._sends:
             self._shadows.add(self._next_id, key, prediction, now)
             return 1
-        self._speculations.add(Speculation(self._next_id, key, prediction, now, utility))
+        self._speculations.add(Speculation(self._next_id, key, prediction, now, utility, decision.row))
         return 1
 
     def _withhold(self, prediction: Prediction, counter: Counter[str], why: str, now: float) -> int:
@@ -317,7 +392,7 @@ class Engine:
             and (not keep or self._speculations.ready_bytes + outcome.size_bytes <= limits.buffer_bytes)
         )
 
-    def _count_shadow(self, key: CallKey | None, now: float, *, seems_read: bool) -> int | None:
+    def _count_shadow(self, server: str, key: CallKey | None, now: float, *, seems_read: bool) -> int | None:
         """What trusting the hints would have brought; the guess that would have answered."""
         if not self._shadows:
             return None
@@ -325,21 +400,28 @@ class Engine:
         if key is not None:
             found = self._shadows.demanded(key, self._budget.service_s(key.server, key.tool), now)
         if not seems_read:
-            self._shadows.invalidate(now)
+            self._shadows.invalidate(now, self._touched_by(server))
         return found
 
     def _expire(self, now: float) -> None:
-        ttl_s = self._budget.limits.ttl_s
         if self._speculations:
-            self._speculations.expire(ttl_s, now)
+            self._speculations.expire(self._ttl_s, now)
         if self._shadows:
-            self._shadows.expire(ttl_s, now)
+            self._shadows.expire(self._ttl_s, now)
+
+    def _ttl_s(self, key: CallKey) -> float:
+        """How long an answer to this call may be served."""
+        own = self._policies[key.server].ttl_s
+        ttl_s = self._budget.limits.ttl_s if own is None else own
+        known = self._tools.get((key.server, key.tool))
+        return min(ttl_s, VOLATILE_TTL_S) if known is not None and policy.is_volatile(known.tool) else ttl_s
 
     def _yield_server(self, server: str, now: float) -> list[Cancel]:
         if not self._executing:
             return []
         running = [s for s in self._speculations if s.key.server == server and s.state is State.RUNNING]
-        return self._cancelled(self._speculations.sweep(Cause.PREEMPT, now, running))
+        checks = [Cancel(id) for id in self._checks.drop(lambda key: key.server == server)]
+        return self._cancelled(self._speculations.sweep(Cause.PREEMPT, now, running)) + checks
 
     def _ended_demand(self, demand: Demand, now: float) -> list[Cancel]:
         if demand.ended:
@@ -349,17 +431,27 @@ class Engine:
         self._budget.demand_ended()
         if not self._outstanding:
             self._idle_since = now
-        return [] if demand.read else self._drop_all(now)
+        return [] if demand.read else self._drop_written(demand.call.server, now)
 
-    def _drop_all(self, now: float) -> list[Cancel]:
-        return self._drop(self._speculations, now) if self._speculations else []
+    def _drop_written(self, server: str, now: float) -> list[Cancel]:
+        """Something on `server` may have changed, and with it what other servers answer."""
+        return self._drop(self._touched_by(server), now) if self._speculations or self._executing else []
 
-    def _drop(self, among: Iterable[Speculation], now: float) -> list[Cancel]:
-        return self._cancelled(self._speculations.sweep(Cause.WRITE, now, list(among)))
+    def _touched_by(self, server: str) -> Callable[[CallKey], bool]:
+        policy_of_it = self._policies.get(server)
+        if policy_of_it is None or policy_of_it.invalidates is None:
+            return lambda key: True
+        touched = {server, *policy_of_it.invalidates}
+        return lambda key: key.server in touched
+
+    def _drop(self, concerns: Callable[[CallKey], bool], now: float) -> list[Cancel]:
+        among = [speculation for speculation in self._speculations if concerns(speculation.key)]
+        checks = [Cancel(id) for id in self._checks.drop(concerns)]
+        return self._cancelled(self._speculations.sweep(Cause.WRITE, now, among)) + checks
 
     def _drop_calls(self, concerns: Callable[[CallKey], bool], now: float) -> list[Cancel]:
         self._shadows.invalidate(now, concerns)
-        return self._drop((s for s in self._speculations if concerns(s.key)), now)
+        return self._drop(concerns, now)
 
     def _cancelled(self, speculations: list[Speculation]) -> list[Cancel]:
         return [Cancel(speculation.id) for speculation in speculations]

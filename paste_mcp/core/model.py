@@ -39,6 +39,31 @@ class Hints:
     open_world: bool | None = None
 
 
+Kind: TypeAlias = Literal["read", "write", "depends", "volatile", "consuming", "session-creating", "secret"]
+"""What a tool was found to be: a read; a write; either, by its arguments; a read whose answer changes by itself; one
+that uses up what it reads; one that leaves something open behind it; one whose answer is secret.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a catalogue that people keep says of a tool, whatever the tool says of itself.
+
+    It narrows wherever the server looks like the one that was reviewed. `sure` says more: the user's own launch command
+    names that package, the server calls itself by its name, and the tool takes what it took when it was reviewed.
+    """
+
+    kind: Kind
+    metered: bool = False
+    closed_world: bool = False
+    sure: bool = False
+
+    @property
+    def vouches(self) -> bool:
+        """The tool is what was reviewed, and that was a read."""
+        return self.sure and self.kind == "read"
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """One tool of one server as it defines itself now."""
@@ -49,6 +74,8 @@ class Tool:
     input_schema: Mapping[str, Json] = field(default_factory=dict)
     definition: str = ""
     """Digest of the whole definition; a change means that what was learnt no longer holds."""
+    review: Review | None = None
+    """What is known of the tool from elsewhere; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +107,13 @@ class Event:
 class Ingredient:
     """Where a piece of a predicted argument came from.
 
-    - `const`: the pattern itself wrote it.
+    - `const`: the pattern itself wrote it, or the tool's schema.
+    - `learnt`: a text that calls of earlier sessions sent.
     - `argument`: sent to `server` in the demand call of event `event`.
     - `result`: returned by `server` in event `event`.
     """
 
-    kind: Literal["const", "argument", "result"]
+    kind: Literal["const", "learnt", "argument", "result"]
     server: str | None = None
     event: int | None = None
 

@@ -11,6 +11,7 @@ import anyio
 from paste_mcp.config import Config
 from paste_mcp.core.model import Tool
 from paste_mcp.core.speculation.policy import Decision, decide_tool
+from paste_mcp.core.speculation.settings import ServerPolicy
 from paste_mcp.proxy import clock
 from paste_mcp.proxy.catalogue import Catalogue, tool_of
 from paste_mcp.proxy.downstream import Link
@@ -29,20 +30,24 @@ class ToolReport:
 
 @dataclass(slots=True)
 class ServerReport:
-    """One server: which protocol it speaks and its tools, or why it did not start."""
+    """One server: what the user said of it, which protocol it speaks and its tools, or why it did not start."""
 
     alias: str
-    mode: str
+    policy: ServerPolicy
     version: str | None = None
     problem: str | None = None
     start_s: float | None = None
     """Seconds until it was ready or given up."""
     tools: list[ToolReport] = field(default_factory=list)
 
+    @property
+    def mode(self) -> str:
+        return self.policy.mode
+
 
 async def inspect(config: Config, connects: Mapping[str, Connect]) -> list[ServerReport]:
     """Start every server side by side, ask for its tools, stop it again."""
-    reports = {alias: ServerReport(alias, config.policy(alias).mode) for alias in config.servers}
+    reports = {alias: ServerReport(alias, config.policy(alias)) for alias in config.servers}
     catalogue = Catalogue(config.servers, prefix=config.paste.prefix)
     async with anyio.create_task_group() as tasks:
         for alias, report in reports.items():
@@ -64,15 +69,14 @@ async def _inspect(config: Config, connect: Connect, catalogue: Catalogue, repor
             else:
                 report.version = link.greeting.version
                 if "tools" in link.greeting.capabilities:
-                    report.tools = await _tools(config, link, catalogue)
+                    report.tools = await _tools(report.policy, link, catalogue)
         except MCPError as error:
             report.problem = str(error)
         tasks.cancel_scope.cancel()
 
 
-async def _tools(config: Config, link: Link, catalogue: Catalogue) -> list[ToolReport]:
+async def _tools(policy: ServerPolicy, link: Link, catalogue: Catalogue) -> list[ToolReport]:
     tools = [tool_of(link.alias, raw) for raw in (await link.list_all("tools/list", "tools"))["tools"]]
-    policy = config.policy(link.alias)
     return [ToolReport(catalogue.expose(t.server, t.name), t, decide_tool(policy, t)) for t in tools]
 
 

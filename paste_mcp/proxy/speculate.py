@@ -20,6 +20,9 @@ from paste_mcp.proxy.sdk import MCPError
 
 logger = logging.getLogger("paste_mcp")
 
+FAILED = Outcome(None, "error", servable=False)
+"""The server answered with an error of the protocol, or not at all."""
+
 
 @dataclass(slots=True, eq=False)
 class _Running:
@@ -87,6 +90,7 @@ class Guesses:
                     self.cancel(self._bar(running.call, "it left something open instead of answering"))
         except MCPError as error:
             stopped = False
+            outcome = FAILED
             logger.debug("a guess for %s failed: %s", running.call.tool, error)
         finally:
             del self._running[id]

@@ -1,12 +1,13 @@
 """The decision table: what the user said and what a tool says of itself, to eligible or refused and why."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paste_mcp.core.model import Hints, Ingredient, Prediction, Tool, ToolCall
+from paste_mcp.core.model import Hints, Ingredient, Prediction, Review, Tool, ToolCall
 from paste_mcp.core.speculation.policy import REFUSALS, decide, decide_tool, looks_read, provably_read, suspicion
 from paste_mcp.core.speculation.settings import ServerPolicy
 
@@ -68,15 +69,104 @@ TOOL_TABLE = [
     (policy("listed"), tool("delete_file"), "suspect"),
     (policy(allow=("delete_file",)), tool("delete_file"), "named"),
     (policy(), tool(hints=Hints(read_only=True, destructive=True, open_world=False)), "suspect"),
+    # calls that the user wants to be asked about: `allow` is no consent to each of them
+    (policy(approval=("read_*",)), tool(), "approval"),
+    (policy("listed", approval=("*",), allow=("read_file",)), tool(), "approval"),
+    (policy(approval=("write_*",)), tool(), "annotated"),
+    # repeatable, or not
+    (policy(), tool(hints=replace(READ, idempotent=False)), "not repeatable"),
+    (policy(), tool(hints=replace(READ, idempotent=True)), "annotated"),
+    (policy(allow=("read_file",)), tool(hints=replace(READ, idempotent=False)), "named"),
+    # cost
+    (policy(cost="metered"), tool(), "metered"),
+    (policy(cost="unknown"), tool(), "cost unknown"),
+    (policy(cost="metered", allow=("read_file",)), tool(), "named"),
+    (policy(cost="unknown", allow=("read_file",)), tool(), "named"),
 ]
 
 
-@pytest.mark.parametrize(("said", "subject", "row"), TOOL_TABLE)
+def reviewed(kind="read", *, sure=True, hints=READ, name="read_file", **more):
+    return replace(tool(name, hints), review=Review(kind, sure=sure, **more))
+
+
+REVIEW_TABLE = [
+    # an entry lets a tool through only where the user trusts the server
+    (policy(), reviewed(hints=Hints(open_world=False)), "reviewed"),
+    (policy("listed"), reviewed(hints=Hints(open_world=False)), "unlisted"),
+    (policy("off"), reviewed(), "off"),
+    (policy(), reviewed(hints=Hints(open_world=False), name="delete_file"), "reviewed"),
+    (policy(), reviewed(hints=Hints(), closed_world=True), "reviewed"),
+    (policy(), reviewed(hints=Hints()), "world unknown"),
+    # one that may be of another server or another release lets nothing through
+    (policy(), reviewed(hints=Hints(open_world=False), sure=False), "unhinted"),
+    (policy(), reviewed(hints=Hints(read_only=True), closed_world=True, sure=False), "world unknown"),
+    (policy(), reviewed(name="delete_file", sure=False), "suspect"),
+    # a live hint narrows an entry
+    (policy(), reviewed(hints=Hints(read_only=False)), "write"),
+    (policy(allow=("*",)), reviewed(hints=Hints(read_only=False)), "write"),
+    (policy(), reviewed(hints=Hints(destructive=True, open_world=False)), "suspect"),
+    (policy(), reviewed(hints=Hints(open_world=True), closed_world=True), "open world"),
+    (policy(), reviewed(hints=replace(READ, idempotent=False)), "not repeatable"),
+    # and never widens one, sure of it or not
+    *[
+        (policy(), reviewed(kind, sure=sure), "known")
+        for kind in ("write", "depends", "volatile", "consuming", "session-creating", "secret")
+        for sure in (True, False)
+    ],
+    (policy(), reviewed(metered=True), "metered"),
+    (policy(), reviewed(metered=True, sure=False), "metered"),
+    # a glob is no word on a tool that is known to do harm; its own name is
+    (policy(allow=("*",)), reviewed("write"), "known"),
+    (policy(allow=("read_file",)), reviewed("write"), "named"),
+    (policy(allow=("read_file",), deny=("read_file",)), reviewed("write"), "denied"),
+    (policy(allow=("*",)), reviewed(metered=True), "named"),
+]
+
+
+ELIGIBLE = ("annotated", "named", "reviewed")
+
+
+@pytest.mark.parametrize(("said", "subject", "row"), TOOL_TABLE + REVIEW_TABLE)
 def test_a_tool_is_decided_by_the_first_row_that_holds(said, subject, row):
     decision = decide_tool(said, subject)
     assert decision.row == row
-    assert decision.eligible is (row in ("annotated", "named"))
+    assert decision.eligible is (row in ELIGIBLE)
     assert decision.reason
+
+
+@pytest.mark.parametrize(("kind", "read"), [("write", False), ("depends", False), ("consuming", False),
+    ("session-creating", False), ("volatile", True), ("secret", True), ("read", True)])  # fmt: skip
+def test_a_demand_of_a_tool_known_to_change_something_counts_as_a_write_whatever_it_says(kind, read):
+    assert provably_read(policy(), reviewed(kind)) is read
+    assert looks_read(reviewed(kind)) is read
+
+
+def sends(**arguments):
+    return Prediction(ToolCall("a", "read_file", arguments), 0.9, "p", (OWN_RESULT,))
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments", "row"),
+    [
+        (policy(), {"url": "https://example.com/page"}, "annotated"),
+        (policy(), {"url": "http://169.254.169.254/latest/meta-data"}, "stray host"),
+        (policy(allow=("read_file",)), {"deep": [{"target": "http://10.0.0.1/"}]}, "stray host"),
+        (policy(hosts=("*.example.com",)), {"url": "https://docs.example.com/"}, "annotated"),
+        (policy(hosts=("*.example.com",)), {"url": "https://example.org/"}, "stray host"),
+        (policy(hosts=("localhost",)), {"url": "http://localhost:3000/"}, "annotated"),
+        (policy(hosts=("*",)), {"url": "http://a@b/"}, "stray host"),
+        (policy(hosts=()), {"path": "/etc/hosts"}, "annotated"),
+    ],
+)
+def test_an_address_in_a_guess_must_be_public_or_on_the_users_list(said, arguments, row):
+    assert decide(said, tool(), sends(**arguments)).row == row
+
+
+def test_a_text_learnt_from_an_earlier_session_needs_the_users_word():
+    learnt = call("read_file", Ingredient("learnt"))
+    assert decide(policy(), tool(), learnt).row == "learnt text"
+    assert decide(policy(allow=("read_file",)), tool(), learnt).row == "learnt text"
+    assert decide(policy(history=True), tool(), learnt).eligible
 
 
 OPEN = Hints(read_only=True, open_world=True)
@@ -112,7 +202,7 @@ CALL_TABLE = [
 @pytest.mark.parametrize(("said", "hints", "prediction", "row"), CALL_TABLE)
 def test_a_call_is_decided_by_where_its_values_come_from(said, hints, prediction, row):
     decision = decide(said, tool(hints=hints), prediction)
-    assert (decision.row, decision.eligible) == (row, row in ("annotated", "named"))
+    assert (decision.row, decision.eligible) == (row, row in ELIGIBLE)
 
 
 @pytest.mark.parametrize("mode", ["shadow", "annotated", "listed"])
@@ -225,8 +315,16 @@ def test_shadow_counts_by_the_tools_own_word():
 HINT = st.sampled_from([None, True, False])
 NAMES = st.sampled_from(["read_file", "delete_file", "get_commit", "run", "what", "a[b]c", "x*", "q?", "[!a]"])
 GLOBS = st.lists(st.sampled_from(["*", "read_*", "delete_file", "get_*", "a[[]b]c", "nothing"]), max_size=2).map(tuple)
+REVIEWS = st.none() | st.builds(
+    Review,
+    st.sampled_from(["read", "write", "depends", "volatile", "consuming", "session-creating", "secret"]),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
 TOOLS = st.builds(
-    lambda name, properties, *hints: Tool("a", name, Hints(*hints), {"properties": properties}),
+    lambda review, name, properties, *hints: Tool("a", name, Hints(*hints), {"properties": properties}, "", review),
+    REVIEWS,
     NAMES,
     st.sampled_from([{}, {"sql": {}}, {"output": {}}, {"action": {"enum": ["delete"]}}]),
     HINT,
@@ -235,7 +333,13 @@ TOOLS = st.builds(
     HINT,
 )
 POLICIES = st.builds(
-    ServerPolicy, st.sampled_from(["off", "shadow", "annotated", "listed"]), st.booleans(), GLOBS, GLOBS
+    ServerPolicy,
+    st.sampled_from(["off", "shadow", "annotated", "listed"]),
+    st.booleans(),
+    GLOBS,
+    GLOBS,
+    st.sampled_from([(), (), ("read_*",)]),
+    st.sampled_from(["free", "free", "unknown", "metered"]),
 )
 CALLS = st.builds(
     lambda ingredients, composed, flows, own: call(
@@ -283,12 +387,20 @@ def test_what_is_eligible_keeps_every_promise(said, subject, prediction, barred)
         return
     named = any(glob in (subject.name, "*") or subject.name.startswith(glob.rstrip("*")) for glob in said.allow)
     named = named or (subject.name == "a[b]c" and "a[[]b]c" in said.allow)
-    closed = subject.hints.open_world is False or (subject.hints.open_world is None and said.closed_world)
+    review = subject.review
+    known_read = review is not None and review.sure and review.kind == "read"
+    closes = said.closed_world or (known_read and review.closed_world)
+    closed = subject.hints.open_world is False or (subject.hints.open_world is None and closes)
+    honest = suspicion(subject) is None or (known_read and subject.hints.destructive is not True)
+    spelled = re.sub(r"[*?[]", r"[\g<0>]", subject.name) in said.allow
     foreign = any(ingredient.server == "b" for ingredient in prediction.ingredients)
     assert said.mode != "off"
     assert barred is None
     assert subject.hints.read_only is not False
-    assert named or (subject.hints.read_only is True and closed and suspicion(subject) is None)
+    assert named or ((subject.hints.read_only is True or known_read) and closed and honest)
+    assert named or (said.cost == "free" and not (review and review.metered) and subject.hints.idempotent is not False)
+    assert spelled or review is None or review.kind == "read"
+    assert not (said.approval and subject.name.startswith("read_"))
     assert named or said.mode in ("annotated", "shadow")
     assert not foreign or (closed and ("b", "a") in prediction.flows)
     assert not prediction.composed or closed or prediction.users_own
@@ -298,6 +410,13 @@ def test_what_is_eligible_keeps_every_promise(said, subject, prediction, barred)
 def test_one_more_denial_never_makes_anything_eligible(said, subject, prediction, barred, glob):
     stricter = replace(said, deny=(*said.deny, glob))
     if decide(stricter, subject, prediction, barred).eligible:
+        assert decide(said, subject, prediction, barred).eligible
+
+
+@given(POLICIES, TOOLS, CALLS, BARRED, st.booleans())
+def test_a_worse_review_never_makes_anything_eligible(said, subject, prediction, barred, metered):
+    worse = replace(subject, review=replace(subject.review or Review("read"), kind="write", metered=metered))
+    if decide(said, worse, prediction, barred).eligible:
         assert decide(said, subject, prediction, barred).eligible
 
 

@@ -145,7 +145,7 @@ def test_a_result_is_kept_for_its_time_to_live_from_when_it_came(live, now, kept
     live.add(made)
     live.move(made, Cause.LAUNCH, -50.0)
     live.complete(made, "r", 1, 0.0)
-    live.expire(30.0, now)
+    live.expire(lambda key: 30.0, now)
     assert (live.get(1) is made) is kept
     assert ledger(live).unused == (not kept)
 
@@ -153,7 +153,7 @@ def test_a_result_is_kept_for_its_time_to_live_from_when_it_came(live, now, kept
 @pytest.mark.parametrize(("now", "kept"), [(30.0, True), (30.001, False)])
 def test_a_queued_guess_waits_that_long_from_when_it_was_queued(live, now, kept):
     live.add(guess(1, at=0.0))
-    live.expire(30.0, now)
+    live.expire(lambda key: 30.0, now)
     assert live.holds(key("k1")) is kept
     assert ledger(live).squashed == (not kept)
 
@@ -164,7 +164,7 @@ def test_what_executes_does_not_expire(live):
         live.add(made)
         live.move(made, Cause.LAUNCH, 0.0)
     live.move(joined, Cause.DEMAND, 0.0)
-    live.expire(30.0, 1_000.0)
+    live.expire(lambda key: 30.0, 1_000.0)
     assert (running.state, joined.state) == (State.RUNNING, State.JOINED)
 
 

@@ -43,7 +43,7 @@ async def test_a_remote_server_is_the_same_through_the_proxy_and_foreseen_like_a
     tmp_path, remotes, transport, mode
 ):
     remote = remotes[transport]
-    config = write_config(tmp_path, {"r": {**remote, "speculation": "annotated"}})
+    config = write_config(tmp_path, {"r": {**remote, "speculation": "annotated", "cost": "free"}})
     search, nowhere = {"query": "cancel a task"}, {"url": "doc://python/nowhere"}
     async with (
         direct(remote, mode) as alone,

@@ -6,7 +6,7 @@ is settled in the ledger, so nothing is lost to the count of waste.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from paste_mcp.core.keys import CallKey
 from paste_mcp.core.speculation.journal import Issued, Journal, Settled, nobody
@@ -99,8 +99,8 @@ class Speculations:
                 cancelled.append(speculation)
         return cancelled
 
-    def expire(self, ttl_s: float, now: float) -> None:
-        """End what has waited longer than `ttl_s`: results since they came, guesses since they were queued."""
+    def expire(self, ttl_s: Callable[[CallKey], float], now: float) -> None:
+        """End what has waited longer than its `ttl_s`: results since they came, guesses since they were queued."""
         for speculation in self:
             if speculation.state is State.READY and speculation.completed_at is not None:
                 since = speculation.completed_at
@@ -108,5 +108,5 @@ class Speculations:
                 since = speculation.queued_at
             else:
                 continue
-            if now - since > ttl_s:
+            if now - since > ttl_s(speculation.key):
                 self.move(speculation, Cause.EXPIRE, now)

@@ -55,6 +55,10 @@ class Ledger:
     preempted: int = 0
     stale: int = 0
     failed: int = 0
+    verified: int = 0
+    """Served results that were fetched once more and compared; none of the counts above holds these calls."""
+    differing: int = 0
+    """... and were not what had been served."""
     hidden_s: float = 0.0
     """Seconds of waiting that the agent was spared."""
     wasted_s: float = 0.0
@@ -103,7 +107,7 @@ class Ledger:
     @property
     def amplification(self) -> float | None:
         """Calls made, by agent and guesses together, for each call of the agent."""
-        return (self.demand + self.issued) / self.demand if self.demand else None
+        return (self.demand + self.issued + self.verified) / self.demand if self.demand else None
 
     def settle(self, speculation: Speculation, now: float) -> None:
         """Count the end that `speculation` has just reached."""

@@ -90,6 +90,8 @@ class Speculation:
     prediction: Prediction
     queued_at: float
     utility: float
+    row: str = ""
+    """The row of the decision table that let it through."""
     state: State = State.QUEUED
     launched_at: float | None = None
     joined_at: float | None = None

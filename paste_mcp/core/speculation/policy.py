@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from paste_mcp.core.model import Json, Prediction, Tool
+from paste_mcp.core.model import Json, Prediction, Review, Tool
+from paste_mcp.core.speculation.addresses import hosts_of, may_point_to
 from paste_mcp.core.speculation.settings import ServerPolicy
 
 
@@ -49,22 +50,47 @@ class Case:
         return any(fnmatchcase(self.tool.name, glob) for glob in self.policy.deny)
 
     @property
+    def spelled(self) -> bool:
+        """The user allowed this very tool: a glob that happens to fit it is no word on what is known to do harm."""
+        return _spelled(self.tool.name) in self.policy.allow
+
+    @property
+    def wants_approval(self) -> bool:
+        return any(fnmatchcase(self.tool.name, glob) for glob in self.policy.approval)
+
+    @property
+    def vouched(self) -> bool:
+        """The catalogue knows this very tool as a read. That helps nobody without the user's word for its server."""
+        return self.tool.review is not None and self.tool.review.vouches
+
+    @property
+    def known_as(self) -> str | None:
+        """What the catalogue says against the tool."""
+        return AGAINST.get(self.tool.review.kind) if self.tool.review is not None else None
+
+    @property
+    def metered(self) -> bool:
+        return self.policy.cost == "metered" or (self.tool.review is not None and self.tool.review.metered)
+
+    @property
     def open_world(self) -> bool:
-        """The protocol's default is open; `closed_world` is the user's word for tools that do not say."""
+        """The protocol's default is open; for tools that do not say, it is the user's word or the catalogue's."""
         hint = self.tool.hints.open_world
-        return hint if hint is not None else not self.policy.closed_world
+        if hint is not None:
+            return hint
+        return not (self.policy.closed_world or (self.vouched and _review(self.tool).closed_world))
 
     @property
     def suspicion(self) -> str | None:
-        return suspicion(self.tool)
-
-    @property
-    def off(self) -> bool:
-        return self.policy.mode == "off"
+        return contradiction(self.tool) if self.vouched else suspicion(self.tool)
 
     @property
     def other_denials(self) -> tuple[str, ...]:
         return tuple(glob for glob in self.policy.deny if not fnmatchcase(self.tool.name, glob))
+
+    @property
+    def other_approvals(self) -> tuple[str, ...]:
+        return tuple(glob for glob in self.policy.approval if not fnmatchcase(self.tool.name, glob))
 
     @property
     def foreign(self) -> bool:
@@ -77,31 +103,91 @@ class Case:
         sources = {i.server for i in self.call.ingredients if i.server not in (None, self.tool.server)}
         return any((source, self.tool.server) not in self.call.flows or self.open_world for source in sources)
 
+    @property
+    def learnt_text(self) -> bool:
+        return self.call is not None and any(ingredient.kind == "learnt" for ingredient in self.call.ingredients)
 
-Row = tuple[str, str, "Remedy | None", Callable[[Case], bool]]
-Remedy = Callable[[Case], ServerPolicy]
+    @property
+    def stray_host(self) -> str | None:
+        """A host in the call's addresses that a guess may not name, in words."""
+        if self.call is None:
+            return None
+        hosts = hosts_of(self.call.call.arguments)
+        stray = next((host for host in hosts if not may_point_to(host, self.policy.hosts)), None)
+        return None if stray is None else (stray or "no host that is beyond doubt")
+
+
+Row = tuple[str, "str | Reason", "Remedy | None", Callable[[Case], bool]]
+Reason = Callable[[Case], str]
+Remedy = Callable[[Case], "ServerPolicy | None"]
 """The user's word on this server as it would have to be for the tool to run early."""
 _GLOB_SIGNS = re.compile(r"[*?[]")
+
+AGAINST: dict[str, str] = {
+    "write": "it is known to change something, whatever it says",
+    "depends": "it is known to read or write, as its arguments say",
+    "volatile": "it is known to answer differently each time",
+    "consuming": "it is known to use up what it reads",
+    "session-creating": "it is known to leave something open behind it",
+    "secret": "it is known to answer with secrets",
+}
+"""The catalogue's word, where it speaks against a tool."""
+_EFFECTS = frozenset({"write", "depends", "consuming", "session-creating"})
+
+
+def _spelled(name: str) -> str:
+    """A glob that fits this name and no other."""
+    return _GLOB_SIGNS.sub(r"[\g<0>]", name)
+
+
+def _review(tool: Tool) -> Review:
+    assert tool.review is not None
+    return tool.review
 
 
 def _allowing(case: Case) -> ServerPolicy:
     mode = case.policy.mode if case.policy.mode in ("annotated", "listed") else "listed"
-    exactly = _GLOB_SIGNS.sub(r"[\g<0>]", case.tool.name)
-    return replace(case.policy, mode=mode, allow=(*case.policy.allow, exactly))
+    return replace(case.policy, mode=mode, allow=(*case.policy.allow, _spelled(case.tool.name)))
+
+
+def _naming_host(case: Case) -> ServerPolicy | None:
+    """The host on the user's list, where it can be told."""
+    if (host := case.stray_host) is None or " " in host:
+        return None
+    return replace(case.policy, hosts=(*(case.policy.hosts or ()), host))
 
 
 REFUSALS: tuple[Row, ...] = (
-    ("off", "speculation is off for this server", lambda c: replace(c.policy, mode="annotated"), lambda c: c.off),
+    (
+        "off",
+        "speculation is off for this server",
+        lambda c: replace(c.policy, mode="annotated"),
+        lambda c: c.policy.mode == "off",
+    ),
     ("denied", "you denied it", lambda c: replace(c.policy, deny=c.other_denials), lambda c: c.denied),
     ("write", "it says that it is not read-only", None, lambda c: c.tool.hints.read_only is False),
-    ("barred", "{barred}", None, lambda c: c.barred is not None),
-    ("suspect", "{suspicion}", _allowing, lambda c: not c.named and c.suspicion is not None),
+    ("barred", lambda c: c.barred or "", None, lambda c: c.barred is not None),
+    (
+        "approval",
+        "you want to be asked first",
+        lambda c: replace(c.policy, approval=c.other_approvals),
+        lambda c: c.wants_approval,
+    ),
+    ("known", lambda c: c.known_as or "", _allowing, lambda c: not c.spelled and c.known_as is not None),
+    ("metered", "its calls cost money or count against a quota", _allowing, lambda c: not c.named and c.metered),
+    ("suspect", lambda c: c.suspicion or "", _allowing, lambda c: not c.named and c.suspicion is not None),
     ("unlisted", "only tools on your list run early", _allowing, lambda c: not c.named and c.policy.mode == "listed"),
     (
         "unhinted",
         "it does not say that it is read-only",
         _allowing,
-        lambda c: not c.named and c.tool.hints.read_only is None,
+        lambda c: not c.named and not c.vouched and c.tool.hints.read_only is None,
+    ),
+    (
+        "not repeatable",
+        "it says that calling it twice is not as calling it once (idempotentHint is false)",
+        _allowing,
+        lambda c: not c.named and c.tool.hints.idempotent is False,
     ),
     (
         "open world",
@@ -116,6 +202,12 @@ REFUSALS: tuple[Row, ...] = (
         lambda c: not c.named and c.open_world,
     ),
     (
+        "cost unknown",
+        "nobody said what a call to this remote server costs",
+        lambda c: replace(c.policy, cost="free"),
+        lambda c: not c.named and c.policy.cost == "unknown",
+    ),
+    (
         "foreign value",
         "a value comes from another server and no pattern of yours names both",
         None,
@@ -126,6 +218,18 @@ REFUSALS: tuple[Row, ...] = (
         "a value was put together, and the tool reaches beyond its server",
         None,
         lambda c: c.call is not None and c.call.composed and c.open_world and not c.call.users_own,
+    ),
+    (
+        "learnt text",
+        "a text was learnt from an earlier session",
+        lambda c: replace(c.policy, history=True),
+        lambda c: c.learnt_text and not c.policy.history,
+    ),
+    (
+        "stray host",
+        lambda c: f"an address in it points to {c.stray_host}",
+        _naming_host,
+        lambda c: c.stray_host is not None,
     ),
 )
 """(row, reason, remedy, condition), from the top; the first that holds refuses. No remedy: nothing can change it."""
@@ -155,23 +259,40 @@ def provably_read(policy: ServerPolicy, tool: Tool | None, barred: str | None = 
     case = Case(policy, tool)
     if case.denied:
         return False
+    if case.spelled:
+        return True
+    if tool.review is not None and tool.review.kind in _EFFECTS:
+        return False
     if case.named:
         return True
-    return policy.mode == "annotated" and tool.hints.read_only is True and case.suspicion is None
+    says_so = tool.hints.read_only is True or case.vouched
+    return policy.mode == "annotated" and says_so and case.suspicion is None
 
 
 def looks_read(tool: Tool | None) -> bool:
     """Whether the tool says of itself that it is a read; enough for counting in shadow mode, never for serving."""
-    return tool is not None and tool.hints.read_only is True and suspicion(tool) is None
+    if tool is None or tool.hints.read_only is False:
+        return False
+    if tool.review is not None and tool.review.kind in _EFFECTS:
+        return False
+    case = Case(ServerPolicy(), tool)
+    return (tool.hints.read_only is True or case.vouched) and case.suspicion is None
+
+
+def is_volatile(tool: Tool) -> bool:
+    """Whether the answer is known, or said, to change by itself."""
+    return tool.hints.idempotent is False or (tool.review is not None and tool.review.kind == "volatile")
 
 
 def _first(case: Case) -> Decision:
     for row, reason, remedy, holds in REFUSALS:
         if holds(case):
-            words = {"barred": case.barred, "suspicion": case.suspicion}
-            return Decision(False, row, reason.format(**words), remedy(case) if remedy else None)
+            words = reason if isinstance(reason, str) else reason(case)
+            return Decision(False, row, words, remedy(case) if remedy else None)
     if case.named:
         return Decision(True, "named", "you allowed it")
+    if case.tool.hints.read_only is None:
+        return Decision(True, "reviewed", "it is known to be a read, and you trust this server")
     return Decision(True, "annotated", "by its hints")
 
 
@@ -196,8 +317,8 @@ _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 def suspicion(tool: Tool) -> str | None:
     """Why this tool may not be the read it says it is; None where nothing speaks against it."""
-    if tool.hints.read_only is True and tool.hints.destructive is True:
-        return "it says both read-only and destructive"
+    if (doubt := contradiction(tool)) is not None:
+        return doubt
     if verb := _writing_verb(tool.name):
         return f'its name says "{verb}"'
     properties = tool.input_schema.get("properties")
@@ -210,6 +331,13 @@ def suspicion(tool: Tool) -> str | None:
         if choice := _writing_choice(schema):
             return f'"{name}" can be "{choice}"'
     return None
+
+
+def contradiction(tool: Tool) -> str | None:
+    """Where the tool's own words do not go together, or do not go with a read."""
+    if tool.hints.destructive is not True:
+        return None
+    return "it says both read-only and destructive" if tool.hints.read_only else "it says that it is destructive"
 
 
 def _writing_verb(name: str) -> str | None:

@@ -14,6 +14,8 @@ Mode: TypeAlias = Literal["off", "shadow", "annotated", "listed"]
 - `listed`: only what `allow` names may be sent, whatever the annotations say in favour of the rest.
 """
 
+Cost: TypeAlias = Literal["free", "unknown", "metered"]
+
 
 @dataclass(frozen=True, slots=True)
 class ServerPolicy:
@@ -26,6 +28,22 @@ class ServerPolicy:
     """Globs over the server's own tool names, case-sensitive."""
     deny: tuple[str, ...] = ()
     """Globs over the server's own tool names, case-sensitive."""
+    approval: tuple[str, ...] = ()
+    """Globs over the server's own tool names: calls that the user wants to be asked about, and so never run early."""
+    cost: Cost = "free"
+    """What a call costs; where it is not known to be free, a tool runs early only if `allow` names it."""
+    hosts: tuple[str, ...] | None = None
+    """Globs over host names: where the URLs in a guess may point to. None: to any public host."""
+    history: bool = False
+    """Texts that were learnt from earlier sessions may be sent."""
+    ttl_s: float | None = None
+    """Seconds that a ready result of this server may be served; None for the general limit."""
+    invalidates: tuple[str, ...] | None = None
+    """Aliases of the servers whose results a write on this one makes stale, beside its own. None: all of them."""
+    verify: float = 0.0
+    """Share of the results served from guesses that are fetched once more and compared."""
+    ignore: tuple[str, ...] = ()
+    """JSONPaths of what may differ between two answers to the same call."""
 
 
 @dataclass(frozen=True, slots=True)

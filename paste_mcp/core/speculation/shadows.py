@@ -51,9 +51,9 @@ class Shadows:
         self._end(found, State.HIT, now, hidden_s)
         return found.id
 
-    def expire(self, ttl_s: float, now: float) -> None:
-        """End what has waited longer than `ttl_s`."""
-        self._drop(lambda _, shadow: now - shadow.since > ttl_s, State.UNUSED, now)
+    def expire(self, ttl_s: Callable[[CallKey], float], now: float) -> None:
+        """End what has waited longer than its `ttl_s`."""
+        self._drop(lambda key, shadow: now - shadow.since > ttl_s(key), State.UNUSED, now)
 
     def invalidate(self, now: float, concerns: Callable[[CallKey], bool] = lambda _: True) -> None:
         """Something changed what these answers may depend on."""

@@ -54,7 +54,9 @@ class Rules:
     """
 
 
-PREDICTION: Final = Rules(ServerPolicy(mode="annotated", closed_world=True, allow=("*",)), by_call=True)
+PREDICTION: Final = Rules(
+    ServerPolicy(mode="annotated", closed_world=True, allow=("*",), hosts=("*",), history=True), by_call=True
+)
 """Only `read_only` is enforced."""
 DEFAULT_POLICY: Final = Rules(ServerPolicy(mode="annotated", closed_world=True), by_call=False)
 """The default safety policy for a user who trusts the hints. Traces say nothing of open worlds, so the word that such

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -19,6 +19,7 @@ from paste_mcp.core.prediction.learnt.lessons import learn
 from paste_mcp.core.prediction.learnt.memory import Memory
 from paste_mcp.core.prediction.learnt.names import learnt_id, tool_id, tool_of
 from paste_mcp.core.prediction.learnt.seen import Seen, seen
+from paste_mcp.core.prediction.learnt.sights import key_of
 from paste_mcp.core.prediction.learnt.slots import Learnt
 from paste_mcp.core.prediction.learnt.zero_shot import Readers
 
@@ -150,19 +151,23 @@ def _prediction(memory: Memory, probability: float, guess: Guess) -> Prediction:
         call=ToolCall(guess.tool.server, guess.tool.name, guess.arguments),
         probability=probability,
         pattern=learnt_id(latest, tool_id(guess.tool.server, guess.tool.name, guess.tool)),
-        ingredients=_ingredients(guess),
+        ingredients=_ingredients(guess, memory),
         composed=guess.composed,
         features=(guess.probability, *guess.features),
     )
 
 
-def _ingredients(guess: Guess) -> tuple[Ingredient, ...]:
-    """Where the values came from: constants that were learnt count as the pattern's own words."""
+def _ingredients(guess: Guess, memory: Memory) -> tuple[Ingredient, ...]:
+    """Where the values came from. Learnt numbers and booleans count as the pattern's own words; a text does where the
+    tool's schema lists it or the tool was sent it in this session.
+    """
     found: dict[Ingredient, None] = {}
     for candidate in guess.row:
         if candidate.event < 0:
             if candidate.kind in {"same", "step"}:
                 found[Ingredient("argument", guess.tool.server)] = None
+            elif isinstance(candidate.value, str) and not _is_known(candidate.value, guess, memory):
+                found[Ingredient("learnt")] = None
             else:
                 found[Ingredient("const")] = None
         for column in candidate.columns:
@@ -170,3 +175,16 @@ def _ingredients(guess: Guess) -> tuple[Ingredient, ...]:
             sent = column.place.startswith("@")
             found[Ingredient("argument" if sent else "result", server, candidate.event)] = None
     return tuple(found) if guess.row else (Ingredient("const"),)
+
+
+def _is_known(text: str, guess: Guess, memory: Memory) -> bool:
+    """The tool's schema lists this text, or the tool was given it in this session."""
+    properties = guess.tool.input_schema.get("properties")
+    for schema in properties.values() if isinstance(properties, Mapping) else ():
+        listed = schema.get("enum") if isinstance(schema, Mapping) else None
+        if isinstance(schema, Mapping) and (text in (schema.get("const"), schema.get("default"))):
+            return True
+        if isinstance(listed, list) and text in listed:
+            return True
+    tool = tool_id(guess.tool.server, guess.tool.name, guess.tool)
+    return any(slot[0] == tool and key_of(text) in values for slot, values in memory.used.items())
