@@ -17,6 +17,7 @@ from paste_mcp import __version__
 from paste_mcp.config import Config, ServerConfig
 from paste_mcp.core.patterns.language import Pattern
 from paste_mcp.core.patterns.pool import Pool
+from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.prediction.together import Together
 from paste_mcp.proxy.learning import Learning
@@ -63,18 +64,26 @@ def login_file(state: Path, alias: str, server: ServerConfig) -> LoginFile:
 
 
 def build(
-    config: Config, patterns: Sequence[Pattern], state: Path, connects: Mapping[str, Connect] | None = None
+    config: Config,
+    patterns: Sequence[Pattern],
+    state: Path,
+    connects: Mapping[str, Connect] | None = None,
+    forecaster: Forecaster | None = None,
 ) -> Proxy:
-    """A proxy ready to be entered. `connects` replaces how servers are reached, for embedding and tests."""
+    """A proxy ready to be entered. `connects` replaces how servers are reached, for embedding and tests; `forecaster`
+    how calls are foreseen, for measuring: then nothing is learnt.
+    """
     sessions = state / "sessions"
     pool = Pool(patterns)
     written = Predictor(pool)
-    learning = Learning(learnt_store(state), history=config.paste.history) if config.learns else None
+    learns = config.learns and forecaster is None
+    learning = Learning(learnt_store(state), history=config.paste.history) if learns else None
+    foreseeing = written if learning is None else Together(written, learning.learner, pool.disabled)
     keys = {alias: launch_key(alias, server.launch()) for alias, server in config.servers.items()}
     opening = _opening(config)
     return Proxy(
         config,
-        written if learning is None else Together(written, learning.learner, pool.disabled),
+        foreseeing if forecaster is None else forecaster,
         connectors(config, state) if connects is None else connects,
         Catalogues(state / "catalogues", keys),
         lambda id: Recorder(sessions, config.paste.record, id, opening),

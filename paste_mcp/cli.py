@@ -23,7 +23,7 @@ from paste_mcp import __version__
 from paste_mcp.cli_connect import connect, disconnect
 from paste_mcp.cli_patterns import patterns_app
 from paste_mcp.cli_setup import doctor, init
-from paste_mcp.cli_simulate import SeveralValues, simulate
+from paste_mcp.cli_simulate import SeveralValues, live, simulate
 from paste_mcp.told import refuse, say
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ app.command()(disconnect)
 app.command()(init)
 app.command()(doctor)
 app.command(cls=SeveralValues)(simulate)
+bench.command("live")(live)
 
 Thing = TypeVar("Thing")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from paste_mcp.told import refuse
+from paste_mcp.told import refuse, say
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one last line of JSON for programs.")]
 
@@ -29,26 +29,26 @@ class SeveralValues(TyperCommand):
         return super().parse_args(ctx, spread)
 
 
+ThinkOption = Annotated[
+    str, typer.Option(help="Thinking before each turn: a median in s, fixed:S, lognormal:MEDIAN,SIGMA, or a file.")
+]
+LatencyOption = Annotated[str, typer.Option(help="A server's work on a call, in the same forms.")]
+SeedOption = Annotated[int, typer.Option(help="The same seed draws the same times.")]
+
+
 def simulate(
     traces: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[TRACE]...", help="Recorded sessions, each file a set. None: the synthetic suite."),
     ] = None,
-    policies: Annotated[
-        str,
-        typer.Option(help="Of none, orion, specfaas, bigram, paste, ours, oracle, all-wrong, none-again only these."),
-    ] = "",
-    think: Annotated[
-        str, typer.Option(help="Thinking before each turn: a median in s, fixed:S, lognormal:MEDIAN,SIGMA, or a file.")
-    ] = "4",
-    latency: Annotated[str, typer.Option(help="A server's work on a call, in the same forms.")] = "1",
-    start: Annotated[
-        str, typer.Option(help="Until a session can call a server for the first time, in the same forms.")
-    ] = "fixed:0.5",
+    policies: Annotated[str, typer.Option(help="Only these, like none,ours,oracle; empty: all that there are.")] = "",
+    think: ThinkOption = "4",
+    latency: LatencyOption = "1",
+    start: Annotated[str, typer.Option(help="Until a server can be called first, in the same forms.")] = "fixed:0.5",
     sessions: Annotated[str, typer.Option(help="Sessions side by side; several numbers: one run for each.")] = "1",
     train: Annotated[
         list[Path],
-        typer.Option("--train", help="Learn from these instead of each file's other tasks; several may follow."),
+        typer.Option("--train", help="Learn from these, not from each file's other tasks; several may follow."),
     ] = [],  # noqa: B006 - typer copies it
     folds: Annotated[int, typer.Option(min=2, max=20, help="Parts by task that are kept apart, without --train.")] = 5,
     by: Annotated[
@@ -58,20 +58,14 @@ def simulate(
     online: Annotated[bool, typer.Option("--online", help="Learn on from one session to the next.")] = False,
     concurrency: Annotated[int, typer.Option(min=0, help="Calls that a server answers side by side; 0: all.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Calls that a server begins in a second; 0: all.")] = 0.0,
-    cancel: Annotated[
-        bool, typer.Option("--cancel/--no-cancel", help="Servers drop a cancelled call, or work on it to the end.")
-    ] = True,
-    total: Annotated[int | None, typer.Option(min=1, help="limits.total: guesses under way at once.")] = None,
-    per_server: Annotated[int | None, typer.Option(min=1, help="limits.per_server: of these, on one server.")] = None,
-    launch_cost: Annotated[
-        float, typer.Option(min=0, help="Seconds of the proxy's work for each guess (`bench live` measures them).")
-    ] = 0.001,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
+    cancel: Annotated[bool, typer.Option(help="Servers drop a cancelled call, or work on it to the end.")] = True,
+    total: Annotated[int, typer.Option(min=1, help="limits.total: guesses under way at once.")] = 8,
+    per_server: Annotated[int, typer.Option(min=1, help="limits.per_server: of these, on one server.")] = 2,
+    launch_cost: Annotated[float, typer.Option(min=0, help="Seconds of the proxy's work on a guess.")] = 0.001,
+    seed: SeedOption = 0,
     json: JsonOption = False,
 ) -> None:
     """What speculation gains on recorded sessions, beside its rivals, a perfect one, and an always wrong one."""
-    from dataclasses import replace
-
     from paste_mcp.core.speculation.settings import Limits
     from paste_mcp.lab.evaluate.run import EvaluationError
     from paste_mcp.lab.simulate import verb
@@ -79,25 +73,42 @@ def simulate(
     from paste_mcp.lab.simulate.servers import Capacity
     from paste_mcp.store.traces import TraceError
 
-    limits = Limits()
-    limits = replace(limits, total=total or limits.total, per_server=per_server or limits.per_server)
+    capacity, limits = Capacity(concurrency, rate, cancel), Limits(total=total, per_server=per_server)
     options = verb.Options(
-        think=think,
-        latency=latency,
-        start=start,
-        sessions=sessions,
-        train=train,
-        folds=folds,
-        by=by,
-        online=online,
-        capacity=Capacity(concurrency, rate, cancel),
-        limits=limits,
-        launch_cost_s=launch_cost,
-        seed=seed,
-    )
-    if policies:
-        options = replace(options, policies=policies)
+        policies=policies, think=think, latency=latency, start=start, sessions=sessions, train=train, folds=folds,
+        by=by, online=online, capacity=capacity, limits=limits, launch_cost_s=launch_cost, seed=seed,
+    )  # fmt: skip
     try:
         verb.run(traces or (), options, json=json)
     except (TraceError, EvaluationError, SimulationError) as error:
         refuse(str(error))
+
+
+def live(
+    trace: Annotated[
+        Path | None, typer.Option(help="Recorded sessions to hold live, each as long as its thinking takes.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, max=1000, help="So many sessions of the trace.")] = 4,
+    think: ThinkOption = "0.6",
+    latency: LatencyOption = "0.4",
+    seed: SeedOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """The same through the real proxy, the official client and replayed servers; is the simulation right?"""
+    from paste_mcp.lab.simulate.live import run
+    from paste_mcp.lab.simulate.live_session import LiveError
+    from paste_mcp.lab.simulate.run import SimulationError
+    from paste_mcp.lab.simulate.times import Times
+    from paste_mcp.lab.simulate.verb import seconds_of
+    from paste_mcp.store.traces import TraceError
+
+    try:
+        times = Times(str(seed), seconds_of("--think", think), seconds_of("--latency", latency))
+        close = run(trace, most, times, latency, json_line=json)
+    except (TraceError, SimulationError) as error:
+        refuse(str(error))
+    except LiveError as error:
+        say(str(error))
+        raise typer.Exit(1) from None
+    if not close:
+        raise typer.Exit(1)

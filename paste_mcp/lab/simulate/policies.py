@@ -130,8 +130,11 @@ def ours(knowledge: Knowledge) -> Forecaster:
     """Learnt and written patterns together, as when serving."""
     foresight = Learnt(online=knowledge.online).train(knowledge.lessons)
     assert isinstance(foresight, Foresight)
-    if knowledge.gate is not None:
-        foresight.gate = knowledge.gate
+    return together(Foresight(foresight.counts, knowledge.gate, online=knowledge.online))
+
+
+def together(foresight: Foresight) -> Forecaster:
+    """What was learnt, and the shipped patterns."""
     pool = Pool(default_patterns())
     return Together(Predictor(pool), foresight, pool.disabled)
 
@@ -187,9 +190,11 @@ class ReadsOnly:
         ]
 
     def observe(self, event: Event, history: Sequence[Event], tools: Tools, index: ValueIndex) -> None:
-        if event.turn != self._met:
-            self._met = event.turn
-            self._meet(self._lesson.turns[event.turn])
+        # By its place in the session: live, calls of one turn may be taken for several.
+        turn = self._lesson.events[event.index].turn
+        if turn != self._met:
+            self._met = turn
+            self._meet(self._lesson.turns[turn])
         self._inner.observe(event, history, self._tools, index)
 
     def guessed(self, prediction: Prediction) -> None:

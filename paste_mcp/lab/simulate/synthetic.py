@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from paste_mcp.lab.evaluate.folds import Plan
 from paste_mcp.lab.evaluate.lessons import Lesson, lesson_of
-from paste_mcp.store.traces import TracedSession, session_of
+from paste_mcp.store.traces import session_of
 
 WORKFLOWS: Final = 20
 RUNS: Final = 50
@@ -40,16 +40,15 @@ class Step:
 
 def synthetic(seed: int, workflows: int = WORKFLOWS, runs: int = RUNS) -> tuple[tuple[Lesson, ...], list[Plan]]:
     """The suite twice: from nothing, and from what the first runs of each workflow show."""
-    sessions = list(_sessions(seed, workflows, runs))
-    lessons = tuple(lesson_of(session) for session in sessions)
+    lessons = tuple(lesson_of(session_of(line, "?")) for line in trace_lines(seed, workflows, runs))
     everything = tuple(range(len(lessons)))
     known = min(EARLY, runs) * workflows
     plans = [Plan(FIRST, (), (), everything), Plan(LATER, everything[:known], (), everything[known:])]
     return lessons, [plan for plan in plans if plan.test]
 
 
-def _sessions(seed: int, workflows: int, runs: int) -> Iterator[TracedSession]:
-    """Each workflow once, in an order drawn anew, then each once more, and so on."""
+def trace_lines(seed: int, workflows: int, runs: int) -> Iterator[str]:
+    """The suite as a trace. Each workflow once, in an order drawn anew, then each once more, and so on."""
     random = Random(f"{seed}|synthetic")  # noqa: S311 - chance, not secrets
     made = [_workflow(random) for _ in range(workflows)]
     for run in range(runs):
@@ -72,7 +71,7 @@ def _workflow(random: Random) -> list[Step]:
     return steps
 
 
-def _session(steps: list[Step], task: str, id: str, random: Random) -> TracedSession:
+def _session(steps: list[Step], task: str, id: str, random: Random) -> str:
     """One run: the workflow with values that nobody has seen before."""
     brought: list[list[str]] = []
     calls = []
@@ -81,7 +80,7 @@ def _session(steps: list[Step], task: str, id: str, random: Random) -> TracedSes
         arguments, result, listed = _ANSWERS[step.tool](followed, random)
         brought.append(listed)
         calls.append({"tool": step.tool, "arguments": arguments, "result": result, "turn": turn, "read_only": True})
-    return session_of(json.dumps({"session": id, "task": task, "source": FIRST, "calls": calls}), id)
+    return json.dumps({"session": id, "task": task, "source": FIRST, "calls": calls})
 
 
 Answer: TypeAlias = tuple[dict[str, Any], dict[str, Any], list[str]]

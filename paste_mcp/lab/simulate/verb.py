@@ -25,7 +25,8 @@ from paste_mcp.lab.simulate.world import Setting
 class Options:
     """What the user asked for, as written."""
 
-    policies: str = ",".join(POLICIES)
+    policies: str = ""
+    """Empty: all of them."""
     think: str = "4"
     latency: str = "1"
     start: str = "fixed:0.5"
@@ -59,9 +60,9 @@ def comparison(traces: Sequence[Path], options: Options, console: Console) -> Co
     setting = Setting(
         times=Times(
             seed=str(options.seed),
-            think=_seconds("--think", options.think),
-            latency=_seconds("--latency", options.latency),
-            start=_seconds("--start", options.start),
+            think=seconds_of("--think", options.think),
+            latency=seconds_of("--latency", options.latency),
+            start=seconds_of("--start", options.start),
         ),
         capacity=options.capacity,
         limits=options.limits,
@@ -92,13 +93,11 @@ def _plans(
 
 
 def policies_of(text: str) -> list[str]:
-    """The policies that are named, in the order of the report. Raises `SimulationError`."""
+    """The policies that are named, or all of them, in the order of the report. Raises `SimulationError`."""
     named = {name.strip() for name in text.split(",") if name.strip()}
     if unknown := named - POLICIES.keys():
         raise SimulationError(f"--policies {', '.join(sorted(unknown))}: not known; choose from {', '.join(POLICIES)}")
-    if not named:
-        raise SimulationError(f"--policies: names none; choose from {', '.join(POLICIES)}")
-    return [name for name in POLICIES if name in named]
+    return [name for name in POLICIES if name in (named or POLICIES)]
 
 
 def numbers_of(text: str) -> list[int]:
@@ -112,7 +111,8 @@ def numbers_of(text: str) -> list[int]:
     return list(dict.fromkeys(numbers))
 
 
-def _seconds(option: str, text: str) -> Seconds:
+def seconds_of(option: str, text: str) -> Seconds:
+    """The times that an option gives. Raises `SimulationError`."""
     try:
         return seconds(text)
     except ValueError as error:
