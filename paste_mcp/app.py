@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import anyio
 
-from paste_mcp import __version__
 from paste_mcp.config import Config, ServerConfig
 from paste_mcp.core.patterns.language import Pattern
 from paste_mcp.core.patterns.pool import Pool
@@ -30,6 +29,7 @@ from paste_mcp.store.catalogues import Catalogues, launch_key
 from paste_mcp.store.logins import LoginFile
 from paste_mcp.store.pattern_files import default_patterns, load_patterns
 from paste_mcp.store.state import learnt_store, own_patterns
+from paste_mcp.version import __version__
 
 Transport = Literal["stdio", "sse", "http"]
 

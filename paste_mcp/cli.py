@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from paste_mcp import __version__
 from paste_mcp.cli_connect import connect, disconnect
 from paste_mcp.cli_patterns import patterns_app
 from paste_mcp.cli_setup import doctor, init
 from paste_mcp.cli_simulate import SeveralValues, live, simulate
 from paste_mcp.told import refuse, say
+from paste_mcp.version import __version__
 
 if TYPE_CHECKING:
     from paste_mcp.config import Config

@@ -19,7 +19,6 @@ import sniffio
 from mcp.shared.dispatcher import CallOptions
 from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 
-from paste_mcp import __version__
 from paste_mcp.proxy.events import EventReader
 from paste_mcp.proxy.http import not_run
 from paste_mcp.proxy.http1 import ConnectionLost, Connections, NotReached, Response
@@ -27,6 +26,7 @@ from paste_mcp.proxy.jsonrpc import JsonRpc, Message, cancellation, is_message
 from paste_mcp.proxy.pipes import MAX_LINE_BYTES
 from paste_mcp.proxy.sdk import MODERN_PROTOCOL_VERSIONS, MCPError
 from paste_mcp.proxy.wire import decode, encode
+from paste_mcp.version import __version__
 
 logger = logging.getLogger("paste_mcp")
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias
 import anyio
 from anyio.abc import TaskStatus
 from mcp import MCPError
+from mcp.client._memory import InMemoryTransport as InMemoryTransport  # noqa: PLC0414 - handed on
 from mcp.server import Server
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, principal_components

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from mcp import StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
 from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server import MCPServer, Server
 
 from paste_mcp.config import ServerConfig
 from paste_mcp.proxy import pipes, posts
 from paste_mcp.proxy.http import HttpClient
 from paste_mcp.proxy.lines import LineDispatcher
 from paste_mcp.proxy.logins import Login
-from paste_mcp.proxy.sdk import Connect, Peer
+from paste_mcp.proxy.sdk import Connect, InMemoryTransport, Peer
 
 SILENCE_S = 24 * 3600.0
 """How long an SSE stream may be silent: an idle server is no dead one."""
@@ -64,3 +66,14 @@ def connector(server: ServerConfig, login: Login | None = None) -> Connect:
             yield Peer.over(streams)
 
     return {"stdio": stdio, "sse": sse, "http": http}[server.type]
+
+
+def in_memory(server: Server[Any] | MCPServer) -> Connect:
+    """How to reach a server of this very program."""
+
+    @asynccontextmanager
+    async def memory() -> AsyncIterator[Peer]:
+        async with InMemoryTransport(server) as streams:
+            yield Peer.over(streams)
+
+    return memory

@@ -31,7 +31,6 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from paste_mcp import __version__
 from paste_mcp.config import Config
 from paste_mcp.core.engine import Engine
 from paste_mcp.core.prediction.forecaster import Forecaster
@@ -57,6 +56,7 @@ from paste_mcp.proxy.session import Session
 from paste_mcp.proxy.short_posts import ShortPosts
 from paste_mcp.proxy.wire import has_half_pairs
 from paste_mcp.store.catalogues import Catalogues
+from paste_mcp.version import __version__
 
 try:
     import resource
