@@ -12,17 +12,18 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from paste_mcp.cli_bench import bench
 from paste_mcp.cli_connect import connect, disconnect
 from paste_mcp.cli_patterns import patterns_app
 from paste_mcp.cli_setup import doctor, init
-from paste_mcp.cli_simulate import SeveralValues, live, simulate
+from paste_mcp.cli_simulate import SeveralValues, simulate
 from paste_mcp.told import refuse, say
 from paste_mcp.version import __version__
 
@@ -38,7 +39,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-bench = typer.Typer(help="Measure it on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 app.add_typer(patterns_app, name="patterns")
 app.command()(connect)
@@ -46,9 +46,6 @@ app.command()(disconnect)
 app.command()(init)
 app.command()(doctor)
 app.command(cls=SeveralValues)(simulate)
-bench.command("live")(live)
-
-Thing = TypeVar("Thing")
 
 ConfigOption = Annotated[
     Path,
@@ -339,40 +336,6 @@ def explain(
         explaining.run(record, known, session=session, call=call, json=json)
     except (StoreError, TraceError, explaining.CannotExplainError) as error:
         refuse(str(error))
-
-
-@bench.command()
-def overhead(
-    vs: Annotated[
-        str, typer.Option(help="Other proxies to compare with (fastmcp, mcp-proxy), each installed apart when needed.")
-    ] = "",
-    only: Annotated[str, typer.Option(help="Of stdio, http_stdio and http_http only these, for a shorter run.")] = "",
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often everything is measured in turn.")] = 5,
-    json: JsonOption = False,
-) -> None:
-    """What the proxy costs: against no proxy, against the least any relay can cost, and against other proxies."""
-    from paste_mcp.lab.overhead.peers import PEERS
-    from paste_mcp.lab.overhead.run import run
-    from paste_mcp.lab.overhead.running import OverheadError
-    from paste_mcp.lab.overhead.subjects import ROUTES
-
-    if os.name != "posix":
-        refuse("bench overhead: waits on pipes as only POSIX systems can; run it on Linux or macOS")
-    peers = _chosen("--vs", vs, PEERS)
-    routes = _chosen("--only", only, {route.name: route for route in ROUTES}) or list(ROUTES)
-    try:
-        run(routes, peers, rounds, json)
-    except OverheadError as error:
-        say(str(error))
-        raise typer.Exit(1) from None
-
-
-def _chosen(option: str, names: str, known: Mapping[str, Thing]) -> list[Thing]:
-    """What is known by these names, in the order of what is known."""
-    wanted = {name.strip() for name in names.split(",") if name.strip()}
-    if unknown := wanted - known.keys():
-        refuse(f"{option} {', '.join(sorted(unknown))}: not known; choose from {', '.join(known)}")
-    return [thing for name, thing in known.items() if name in wanted]
 
 
 def _read_config(path: Path) -> Config:
