@@ -76,7 +76,7 @@ def test_the_policy_of_a_server_that_is_not_there_is_no_policy() -> None:
 
 def test_the_limits_of_the_file_are_those_of_the_core() -> None:
     assert LimitsSection().to_core() == Limits()
-    assert Limits(8, 4, 2, 3, 30, 30, 2**20, 2**26) == Limits()
+    assert Limits(64, 4, 2, 4, 3, 30, 30, 2**20, 2**26, 0.02) == Limits()
     given = {"total": 3, "per_session": 2, "per_server": 1, "per_trigger": 4, "ttl_s": 1.5, "call_timeout_s": 9}
     given |= {"result_bytes": 10, "buffer_bytes": 20}
     config = parse({"mcpServers": {"git": GIT}, "paste": {"limits": given}})

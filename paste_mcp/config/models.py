@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from paste_mcp.config.auth import Auth
 from paste_mcp.config.section import Section, Text, Texts
 from paste_mcp.core.patterns.paths import PathError, compile_path
-from paste_mcp.core.speculation.settings import Limits, Mode, ServerPolicy
+from paste_mcp.core.speculation.settings import Limits, Mode, ServerPolicy, Site
 
 _CORE = Limits()
 
@@ -36,7 +37,9 @@ class LimitsSection(Section):
     per_session: Count = _CORE.per_session
     """Speculative calls in flight at once for one session."""
     per_server: Count = _CORE.per_server
-    """Speculative calls in flight at once on one server."""
+    """Speculative calls in flight at once on one server, where it works on several at a time; else one."""
+    per_host: Count = _CORE.per_host
+    """Speculative calls in flight at once on all servers of one remote host."""
     per_trigger: Count = _CORE.per_trigger
     """Speculative calls chosen at most when one result has returned."""
     ttl_s: Annotated[float, Field(gt=0, le=LONGEST_TTL_S, allow_inf_nan=False)] = _CORE.ttl_s
@@ -47,6 +50,8 @@ class LimitsSection(Section):
     """Bytes of the largest result that is kept; a larger one is dropped."""
     buffer_bytes: Bytes = _CORE.buffer_bytes
     """Bytes of all ready results that are kept at once."""
+    launch_cost_s: Seconds = _CORE.launch_cost_s
+    """Seconds that a launch costs by itself: what is not worth more than that is not guessed."""
 
     def to_core(self) -> Limits:
         """The same numbers as the core reads them."""
@@ -167,6 +172,10 @@ class ServerConfig(Section):
     """Seconds that a call to this server may take without a word, not even progress; None for as long as it likes."""
     shared: bool = False
     """One connection for all sessions, instead of one for each."""
+
+    def site(self) -> Site:
+        """Where it runs, as the scheduler reads it."""
+        return Site(host=urlsplit(self.url).hostname if self.url else None, shared=self.shared)
 
     def launch(self) -> dict[str, Any]:
         """What tells this server, launched this way, from any other."""

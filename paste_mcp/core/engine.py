@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from paste_mcp.core.commands import (
     Answer,
@@ -32,12 +33,13 @@ from paste_mcp.core.model import Event, Payload, Prediction, Status, Tool, ToolC
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation import policy
-from paste_mcp.core.speculation.budget import UNKNOWN_LEAD_S, Budget, Rolling
+from paste_mcp.core.speculation.budget import Budget, Places
 from paste_mcp.core.speculation.cache import MAX_LIVE, Speculations
 from paste_mcp.core.speculation.conduct import Conduct
 from paste_mcp.core.speculation.journal import Journal, Withheld, nobody
 from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.core.speculation.lifecycle import EXECUTING, Cause, Speculation, State
+from paste_mcp.core.speculation.queueing import Run
 from paste_mcp.core.speculation.settings import ServerPolicy
 from paste_mcp.core.speculation.shadows import Shadows
 from paste_mcp.core.speculation.verify import Check, Checks, same
@@ -95,14 +97,16 @@ class Engine:
         self._guessable: dict[tuple[str, str], Tool] = {}
         self._barred: dict[tuple[str, str], str] = {}
         self._speculations = Speculations(self.ledger, journal)
-        self._executing: dict[int, str] = {}
+        self._executing: dict[int, Run] = {}
+        """What the shell executes, in the order of the launches, also where the speculation itself has ended."""
+        self._places: Places = {}
         self._history: list[Event] = []
         self._events = 0
         self._unobserved = 0
-        self._outstanding: set[Demand] = set()
+        self._outstanding: dict[Demand, Run | None] = {}
         self._turn = -1
         self._idle_since: float | None = None
-        self._lead = Rolling(UNKNOWN_LEAD_S)
+        self._lead = budget.lead.copy()
         self._foreseen: dict[CallKey, Prediction] = {}
         self._shadows = Shadows(self.ledger, journal)
         self._next_id = 0
@@ -150,6 +154,7 @@ class Engine:
             self._turn += 1
             if self._idle_since is not None:
                 self._lead.observe(now - self._idle_since)
+                self._budget.lead.observe(now - self._idle_since)
         known = self._tools.get((call.server, call.tool))
         read = plain and known is not None and known.read
         # A write makes guesses stale when it starts and again when it ends: its effect may come at any time between.
@@ -162,7 +167,7 @@ class Engine:
         answer = self._answer(key, now) if key is not None else _MISS
         eligible = key is not None and known is not None and known.eligible
         demand = Demand(call, key, self._turn, now, read, answer, eligible=eligible, shadow=shadow)
-        self._outstanding.add(demand)
+        self._outstanding[demand] = None
         self._budget.demand_began()
         self.ledger.demand += 1
         if isinstance(answer, Miss):
@@ -171,14 +176,15 @@ class Engine:
                 self.ledger.eligible_misses += 1
         if isinstance(answer, _FORWARDED):
             # It goes to the server now, and on its own server a demand waits for no guess.
-            cancels += self._yield_server(call.server, now)
+            cancels += self._forward(demand, now)
+        elif isinstance(answer, Join) and self._budget.queueing(call.server).perhaps_serial:
+            # Nor for a guess that is ahead of the one that it joined.
+            cancels += self._yield_server(call.server, now, before=answer.id)
         return demand, cancels
 
     def returned(self, demand: Demand, status: Status, now: float) -> list[Cancel]:
         """The call has its answer. Bookkeeping only: cheap, and done before the answer leaves."""
-        cancels = self._ended_demand(demand, now)
-        if isinstance(demand.answer, _FORWARDED) and status == "ok":
-            self._budget.served(demand.call.server, demand.call.tool, now - demand.began)
+        cancels = self._ended_demand(demand, now, answered=True, ok=status == "ok")
         self._unobserved += 1
         return cancels
 
@@ -226,34 +232,33 @@ class Engine:
             return launches
         self._expire(now)
         for speculation in self._speculations.queued():
-            if self._budget.take(speculation.key.server, len(self._executing)):
+            key = speculation.key
+            run = self._budget.take(key.server, key.tool, self._places, now, in_session=len(self._executing))
+            if run is not None:
                 self._speculations.move(speculation, Cause.LAUNCH, now)
-                self._executing[speculation.id] = speculation.key.server
+                self._executing[speculation.id] = run
                 foreseen = speculation.prediction
                 launches.append(Launch(speculation.id, foreseen.call, foreseen.pattern, speculation.row))
-        while (check := self._checks.next()) and self._budget.take(check.key.server, len(self._executing)):
-            self._next_id += 1
-            self._checks.start(self._next_id)
-            self._executing[self._next_id] = check.key.server
-            launches.append(Launch(self._next_id, check.call, check.pattern, "verify"))
+        launches += self._launch_checks(now)
         return launches
 
     def ended(self, id: int, outcome: Outcome | None, now: float) -> State | None:
         """Execution `id` is over, with this outcome or (None) without one. Returns the speculation's state by now,
         or None where it had ended before and nobody waits.
         """
-        self._budget.give_back(self._executing.pop(id))
+        run = self._executing.pop(id)
         if self._checks.runs(id):
+            self._budget.ended(run, self._places, now, ok=False, answered=outcome is not None)
             self._checked(self._checks.end(id), outcome)
             return None
         speculation = self._speculations.get(id)
-        if speculation is None or speculation.state not in EXECUTING:
+        wanted = speculation is not None and speculation.state in EXECUTING
+        ok = wanted and outcome is not None and outcome.status == "ok"
+        self._budget.ended(run, self._places, now, ok=ok, answered=wanted and outcome is not None)
+        if speculation is None or not wanted:
             return None
         if outcome is not None:
             self._judge(speculation.key, outcome)
-        began = speculation.launched_at if speculation.launched_at is not None else now
-        if outcome is not None and outcome.status == "ok":
-            self._budget.served(speculation.key.server, speculation.key.tool, now - began)
         if outcome is None or not self._may_serve(outcome, keep=speculation.state is State.RUNNING):
             if speculation.state is State.JOINED:
                 # The demand goes to the server after all.
@@ -294,6 +299,19 @@ class Engine:
         self._conduct.checked(tool, same=alike)
         if not alike and (reason := self._conduct.unlike_itself(tool)):
             self._note_bad(tool, reason, lasting=True)
+
+    def _launch_checks(self, now: float) -> list[Launch]:
+        launches: list[Launch] = []
+        while check := self._checks.next():
+            key = check.key
+            run = self._budget.take(key.server, key.tool, self._places, now, in_session=len(self._executing))
+            if run is None:
+                break
+            self._next_id += 1
+            self._checks.start(self._next_id)
+            self._executing[self._next_id] = run
+            launches.append(Launch(self._next_id, check.call, check.pattern, "verify"))
+        return launches
 
     def _note_bad(self, tool: tuple[str, str], reason: str, *, lasting: bool) -> None:
         if tool not in self._barred:
@@ -353,8 +371,7 @@ class Engine:
         decision = self._decide(prediction)
         if not decision.eligible:
             return self._withhold(prediction, self.ledger.refused, decision.row, now)
-        service_s = self._budget.service_s(key.server, key.tool)
-        utility = self._budget.utility(prediction.probability, service_s, self._lead.value)
+        utility = self._budget.worth(prediction.probability, key.server, key.tool, self._lead)
         if utility <= 0:
             return self._withhold(prediction, self.ledger.rejected, "not worth it", now)
         if width <= 0:
@@ -416,18 +433,31 @@ class Engine:
         known = self._tools.get((key.server, key.tool))
         return min(ttl_s, VOLATILE_TTL_S) if known is not None and policy.is_volatile(known.tool) else ttl_s
 
-    def _yield_server(self, server: str, now: float) -> list[Cancel]:
-        if not self._executing:
+    def _forward(self, demand: Demand, now: float) -> list[Cancel]:
+        """The demand goes to its server, before every guess there."""
+        server = demand.call.server
+        behind = [run for run in self._executing.values() if run.server == server]
+        self._outstanding[demand] = self._budget.forwarded(server, demand.call.tool, self._places, now, behind)
+        return self._yield_server(server, now)
+
+    def _yield_server(self, server: str, now: float, before: int | None = None) -> list[Cancel]:
+        """Stop the guesses at `server`, or those that were launched before guess `before`.
+
+        Where a server would work on regardless, nothing is gained by stopping them: their results may yet be wanted.
+        """
+        if not self._executing or self._budget.queueing(server).deaf:
             return []
-        running = [s for s in self._speculations if s.key.server == server and s.state is State.RUNNING]
+        ahead = takewhile(lambda id: id != before, self._executing)
+        running = [s for id in ahead if (s := self._speculations.get(id)) is not None and s.key.server == server]
         checks = [Cancel(id) for id in self._checks.drop(lambda key: key.server == server)]
         return self._cancelled(self._speculations.sweep(Cause.PREEMPT, now, running)) + checks
 
-    def _ended_demand(self, demand: Demand, now: float) -> list[Cancel]:
+    def _ended_demand(self, demand: Demand, now: float, *, answered: bool = False, ok: bool = False) -> list[Cancel]:
         if demand.ended:
             return []
         demand.ended = True
-        self._outstanding.discard(demand)
+        if (run := self._outstanding.pop(demand)) is not None:
+            self._budget.ended(run, self._places, now, ok=ok, answered=answered)
         self._budget.demand_ended()
         if not self._outstanding:
             self._idle_since = now

@@ -153,7 +153,7 @@ class Proxy:
         self._links = Links(config.servers, connects, catalogues)
         self._catalogues = catalogues
         self._make_recorder = make_recorder
-        self._budget = Budget(config.limits)
+        self._budget = Budget(config.limits, {alias: server.site() for alias, server in config.servers.items()})
         self._policies = {alias: config.policy(alias) for alias in config.servers}
         self._tasks: TaskGroup
         self._sessions: set[Session] = set()

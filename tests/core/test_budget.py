@@ -4,36 +4,86 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paste_mcp.core.speculation.budget import LAUNCH_COST_S, UNKNOWN_SERVICE_S, Budget, Rolling
-from paste_mcp.core.speculation.settings import Limits
+from paste_mcp.core.speculation.budget import UNKNOWN_SERVICE_S, Budget
+from paste_mcp.core.speculation.rolling import Rolling
+from paste_mcp.core.speculation.settings import Limits, Site
+
+LAUNCH_COST_S = Limits().launch_cost_s
 
 
-def budget(**limits):
-    return Budget(Limits(**limits))
+class Tried:
+    """A budget as one session uses it, at one time."""
+
+    def __init__(self, shared):
+        self.shared = shared
+        self.own = {}
+        self.runs = {}
+
+    def take(self, server, in_session=0):
+        run = self.shared.take(server, "read", self.own, 0.0, in_session)
+        if run is not None:
+            self.runs.setdefault(server, []).append(run)
+        return run is not None
+
+    def give_back(self, server):
+        self.shared.ended(self.runs[server].pop(), self.own, 0.0, ok=False, answered=False)
+
+    def served(self, server, tool, duration_s):
+        run = self.shared.forwarded(server, tool, self.own, 0.0)
+        self.shared.ended(run, self.own, duration_s, ok=True, answered=True)
+
+    def __getattr__(self, name):
+        return getattr(self.shared, name)
+
+
+def budget(sites=None, **limits):
+    return Tried(Budget(Limits(**limits), sites))
 
 
 @pytest.mark.parametrize(
-    ("probability", "service_s", "lead_s", "expected"),
+    ("probability", "service_s", "leads_s", "expected"),
     [
-        # p * min(S, L) - (1 - p) * 0.02 * S - 0.02
-        (0.5, 10.0, 4.0, 0.5 * 4 - 0.5 * 0.02 * 10 - 0.02),
-        (0.5, 4.0, 10.0, 0.5 * 4 - 0.5 * 0.02 * 4 - 0.02),
-        (1.0, 3.0, 5.0, 3.0 - 0.02),
-        (0.0, 3.0, 5.0, -0.06 - 0.02),
-        (0.9, 0.0, 5.0, -0.02),
-        (0.9, 5.0, 0.0, -0.1 * 0.02 * 5 - 0.02),
+        # p * E[min(S, L)] - (1 - p) * 0.02 * S - 0.02
+        (0.5, 10.0, (4.0,), 0.5 * 4 - 0.5 * 0.02 * 10 - 0.02),
+        (0.5, 4.0, (10.0,), 0.5 * 4 - 0.5 * 0.02 * 4 - 0.02),
+        (0.5, 4.0, (10.0, 2.0, 3.0), 0.5 * 3 - 0.5 * 0.02 * 4 - 0.02),
+        (1.0, 3.0, (5.0,), 3.0 - 0.02),
+        (0.0, 3.0, (5.0,), -0.06 - 0.02),
+        (0.9, 0.0, (5.0,), -0.02),
+        (0.9, 5.0, (0.0,), -0.1 * 0.02 * 5 - 0.02),
     ],
 )
-def test_utility_is_the_formula(probability, service_s, lead_s, expected):
-    assert budget().utility(probability, service_s, lead_s) == pytest.approx(expected)
+def test_what_a_guess_is_worth_is_the_formula(probability, service_s, leads_s, expected):
+    shared = budget()
+    for _ in range(9):
+        shared.served("a", "read", service_s)
+    assert shared.worth(probability, "a", "read", thinking(*leads_s)) == pytest.approx(expected)
+
+
+def thinking(first, *then):
+    lead = Rolling(first)
+    for seconds in then:
+        lead.observe(seconds)
+    return lead
+
+
+def test_where_a_wrong_guess_would_hold_up_a_demand_that_is_part_of_its_price():
+    shared = budget()
+    for _ in range(9):
+        shared.served("a", "read", 10.0)
+    shared.queueing("a")._serial.score = 4.0
+    # Half of the time nothing is thought: five seconds hidden on average, and five held up.
+    expected = 0.6 * 5 - 0.4 * (0.02 * 10 + 5) - 0.02
+    assert shared.worth(0.6, "a", "read", thinking(0.0, 20.0)) == pytest.approx(expected)
 
 
 def test_a_fast_tool_is_not_worth_a_launch_however_sure_the_guess():
-    assert budget().utility(0.99, LAUNCH_COST_S, 10.0) < 0
+    assert budget().utility(0.99, LAUNCH_COST_S, LAUNCH_COST_S) < 0
 
 
 def test_more_lead_than_service_time_hides_no_more():
-    assert budget().utility(0.5, 2.0, 2.0) == budget().utility(0.5, 2.0, 200.0)
+    shared = budget()
+    assert shared.worth(0.5, "a", "read", Rolling(1.0)) == shared.worth(0.5, "a", "read", Rolling(200.0))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +124,20 @@ def test_slots_on_one_server_are_bounded():
     shared = budget(per_server=2)
     assert [shared.take("a", 0) for _ in range(3)] == [True, True, False]
     assert shared.take("b", 0)
+
+
+def test_each_session_has_slots_at_its_own_process_and_all_share_those_of_one_address():
+    shared = Budget(Limits(per_server=1), {"far": Site(host="example.org"), "one": Site(shared=True)})
+    first, second = Tried(shared), Tried(shared)
+    assert [first.take(server) for server in ("near", "far", "one")] == [True, True, True]
+    assert [second.take(server) for server in ("near", "far", "one")] == [True, False, False]
+
+
+def test_slots_of_one_host_are_bounded():
+    shared = budget({name: Site(host="example.org") for name in "abc"} | {"d": Site(host="other")}, per_host=2)
+    assert [shared.take(server) for server in "abcd"] == [True, True, False, True]
+    shared.give_back("b")
+    assert shared.take("c")
 
 
 def test_slots_of_all_servers_together_are_bounded():
@@ -144,14 +208,14 @@ def test_the_width_is_always_between_one_and_the_limit(outcomes, per_trigger):
 def test_an_unknown_tool_is_taken_to_be_slow_enough_to_try():
     shared = budget()
     assert shared.service_s("a", "read") == UNKNOWN_SERVICE_S
-    assert shared.utility(0.5, shared.service_s("a", "read"), 2.0) > 0
+    assert shared.worth(0.5, "a", "read", Rolling(2.0)) > 0
 
 
 def test_a_tool_learnt_to_be_fast_is_not_worth_guessing():
     shared = budget()
     shared.served("a", "read", 0.005)
     shared.served("a", "read", 0.005)
-    assert shared.utility(0.9, shared.service_s("a", "read"), 2.0) < 0
+    assert shared.worth(0.9, "a", "read", Rolling(2.0)) < 0
     assert shared.service_s("b", "read") == shared.service_s("a", "look") == UNKNOWN_SERVICE_S
 
 
@@ -166,7 +230,7 @@ def test_one_fast_call_does_not_make_a_tool_fast():
     """It may have been an error, or an answer from the server's own cache."""
     shared = budget()
     shared.served("a", "read", 0.0)
-    assert shared.utility(0.5, shared.service_s("a", "read"), 2.0) > 0
+    assert shared.worth(0.5, "a", "read", Rolling(2.0)) > 0
 
 
 def test_a_slow_start_is_forgotten_by_the_fourth_call():

@@ -14,7 +14,7 @@ from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.core.speculation.cache import MAX_LIVE
 from paste_mcp.core.speculation.lifecycle import State
-from paste_mcp.core.speculation.settings import Limits, ServerPolicy
+from paste_mcp.core.speculation.settings import Limits, ServerPolicy, Site
 
 READ = Hints(read_only=True, open_world=False)
 WRITE = Hints(read_only=False)
@@ -91,6 +91,18 @@ def ready(s, call=None, at=12.0):
     [launch] = searched(s)
     assert s.engine.ended(launch.id, done(f"result of {launch.id}"), at) is State.READY
     return launch.id
+
+
+def took(s, seconds, tool="read"):
+    """A call of this tool of server a took so long, in some other session."""
+    elsewhere = {}
+    s.budget.ended(s.budget.forwarded("a", tool, elsewhere, 0.0), elsewhere, seconds, ok=True, answered=True)
+
+
+def slots_left(s, server="a"):
+    """How many more guesses may run there."""
+    places = s.engine._places
+    return sum(s.budget.take(server, "read", places, 50.0, in_session=0) is not None for _ in range(10))
 
 
 def conserved(ledger):
@@ -472,11 +484,11 @@ def test_a_slot_is_given_back_exactly_once():
     s.engine.ended(1, None, 12.0)
     with pytest.raises(KeyError):
         s.engine.ended(1, None, 12.0)
-    assert [s.budget.take("a", 0), s.budget.take("a", 0)] == [True, False]
+    assert slots_left(s) == 1
 
 
 def test_slots_are_shared_by_sessions_but_results_are_not():
-    shared = Budget(Limits(per_server=1))
+    shared = Budget(Limits(per_server=1), {"a": Site(shared=True)})
     one, other = session(read(), budget=shared), session(read(), budget=shared)
     assert searched(one) == [Launch(1, read())]
     assert searched(other) == []
@@ -586,7 +598,7 @@ def test_shadow_sends_nothing_and_counts_what_would_have_hit():
 
 def test_shadow_counts_no_more_seconds_than_the_agent_thought():
     s = session(read(), policies=SHADOW)
-    s.budget.served("a", "read", 8.0)
+    took(s, 8.0)
     searched(s, now=10.0)
     s.engine.demanded(read(), 13.0)
     assert s.ledger.shadow_hidden_s == 3.0
@@ -689,8 +701,8 @@ def test_what_is_not_safe_is_refused_by_its_row(prediction, row):
 
 def test_what_is_not_worth_it_is_rejected():
     s = session(read())
-    s.budget.served("a", "read", 0.001)
-    s.budget.served("a", "read", 0.001)
+    took(s, 0.001)
+    took(s, 0.001)
     assert searched(s) == []
     assert s.ledger.rejected == {"not worth it": 1}
 
@@ -706,9 +718,9 @@ def test_a_tool_learnt_to_be_fast_from_the_agents_own_calls_is_left_alone():
 
 def test_an_agent_that_does_not_think_leaves_no_time_to_hide():
     s = session()
-    for began in (0.0, 1.0, 2.0):
-        demand, _ = s.engine.demanded(search(), began)
-        s.predictor.foreseen = [guess(read())] if began == 2.0 else []
+    for began in range(10):
+        demand, _ = s.engine.demanded(search(), float(began))
+        s.predictor.foreseen = [guess(read())] if began == 9 else []
         assert finish(s.engine, demand, began + 1.0) == []
     assert s.ledger.rejected == {"not worth it": 1}
 
@@ -834,7 +846,7 @@ def test_close_settles_everything():
     assert conserved(s.ledger)
     assert [s.engine.ended(id, None, 14.0) for id in (2, 3)] == [None, None]
     assert s.engine.abandoned(demand, 14.0) == []
-    assert [s.budget.take("a", 0) for _ in range(3)] == [True, True, False]
+    assert slots_left(s) == 2
     assert s.budget.load_price == 0.02
 
 
@@ -882,3 +894,98 @@ def test_a_written_pattern_leads_from_a_search_to_the_first_result_read_in_time(
     assert engine.ended(1, done("text of one"), 14.0) is State.READY
     demand, _ = engine.demanded(read("one.py"), 15.0)
     assert demand.answer == Hit(1, "text of one")
+
+
+# --- servers that work on one call at a time -------------------------------------------------------------------------
+
+
+def serial(s, server="a", deaf=0.0):
+    """What calls that overlapped have shown of this server."""
+    s.budget.queueing(server)._serial.score = 4.0
+    s.budget.queueing(server)._deaf.score = deaf
+
+
+def test_a_serial_server_runs_one_guess_at_a_time_and_the_next_when_it_has_ended():
+    s = session(read("x"), read("y"), look("x"))
+    serial(s)
+    assert [launch.call for launch in searched(s)] == [read("x"), look("x")]
+    s.engine.ended(1, done(), 12.0)
+    assert [launch.call for launch in s.engine.launch(12.0)] == [read("y")]
+
+
+def test_on_a_serial_server_that_is_shared_no_guess_runs_while_anybodys_demand_is_in_flight_there():
+    shared = Budget(Limits(), {"a": Site(shared=True)})
+    one, other = session(read(), budget=shared), session(budget=shared)
+    serial(one)
+    demand, _ = other.engine.demanded(search("other"), 5.0)
+    assert searched(one) == []
+    other.engine.returned(demand, "ok", 11.0)
+    assert one.engine.launch(11.0) == [Launch(1, read())]
+
+
+def test_a_call_that_joins_waits_for_no_other_guess_that_is_ahead_of_it():
+    s = session(read("x"), read("y"), read("z"), look("x"), per_server=3, per_trigger=4)
+    s.budget.queueing("a")._serial.score = 1.0
+    assert [launch.id for launch in searched(s)] == [1, 2, 3, 4]
+    demand, cancels = s.engine.demanded(read("y"), 11.0)
+    assert (demand.answer, cancels) == (Join(2), [Cancel(1)])
+    assert s.ledger.preempted == 1
+
+
+def test_a_call_that_joins_stops_nobody_where_calls_run_side_by_side():
+    s = session(read("x"), read("y"))
+    searched(s)
+    demand, cancels = s.engine.demanded(read("y"), 11.0)
+    assert (demand.answer, cancels) == (Join(2), [])
+
+
+def test_a_server_that_works_on_regardless_is_not_told_to_stop_and_the_late_result_is_served():
+    s = session(read())
+    serial(s, deaf=4.0)
+    took(s, 1.0)
+    assert searched(s) == [Launch(1, read())]
+    demand, cancels = s.engine.demanded(search("other"), 10.5)
+    assert (demand.answer, cancels) == (Miss(), [])
+    assert s.engine.ended(1, done("late"), 11.0) is State.READY
+    s.engine.returned(demand, "ok", 12.0)
+    assert s.engine.demanded(read(), 13.0)[0].answer == Hit(1, "late")
+
+
+def test_after_a_write_nothing_starts_where_the_server_still_works_on_what_was_given_up():
+    s = session(read("x"), look("x"))
+    serial(s, deaf=4.0)
+    took(s, 1.0)
+    assert [launch.id for launch in searched(s)] == [1, 2]
+    demand, cancels = s.engine.demanded(ToolCall("b", "unknown", {}), 10.1)
+    assert sorted(cancel.id for cancel in cancels) == [1, 2]
+    for cancel in cancels:
+        s.engine.ended(cancel.id, None, 10.1)
+    s.predictor.foreseen = [guess(read("y"))]
+    assert finish(s.engine, demand, 10.2) == []
+    assert s.engine.launch(10.9) == []
+    assert [launch.call for launch in s.engine.launch(11.1)] == [read("y")]
+
+
+def test_a_guess_that_might_hold_up_a_demand_is_worth_less():
+    s = session(guess(read(), 0.8), guess(look(), 0.8))
+    serial(s)
+    for _ in range(3):
+        took(s, 20.0)
+    # Two seconds of thinking hide two of twenty; a wrong guess would hold the next call up for eighteen.
+    assert [launch.call for launch in searched(s)] == [look()]
+    assert s.ledger.rejected == {"not worth it": 1}
+
+
+def test_a_session_begins_with_what_others_showed_of_how_long_agents_think():
+    shared = Budget(Limits())
+    one = session(budget=shared)
+    for turn in range(4):
+        demand, _ = one.engine.demanded(search(str(turn)), turn * 100.0)
+        one.engine.returned(demand, "ok", turn * 100.0 + 50.0)
+    other = session(guess(read(), 0.5), budget=shared)
+    took(other, 40.0)
+    took(other, 40.0)
+    assert searched(other) == [Launch(1, read())]
+    [queued] = list(other.engine._speculations)
+    hidden_s = (2.0 + 3 * 40.0) / 4  # by what is assumed at first, and by three times 50 s
+    assert queued.utility == pytest.approx(0.5 * hidden_s - 0.5 * 0.02 * 40 - 0.02)

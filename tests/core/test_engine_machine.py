@@ -6,6 +6,7 @@ be served. Deeper: HYPOTHESIS_PROFILE=deep.
 """
 
 from collections import Counter
+from math import log
 from statistics import median
 
 import pytest
@@ -20,7 +21,7 @@ from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.core.speculation.journal import Issued, Settled, Withheld
-from paste_mcp.core.speculation.settings import Limits, ServerPolicy
+from paste_mcp.core.speculation.settings import Limits, ServerPolicy, Site
 
 LIMITS = Limits(
     total=3,
@@ -36,6 +37,7 @@ TOOLS = (("a", "read"), ("b", "look"), ("a", "write"))
 READS = frozenset(TOOLS[:2])
 HINTS = {"read": Hints(read_only=True, open_world=False), "look": Hints(), "write": Hints(read_only=False)}
 POLICIES = {"a": ServerPolicy("annotated"), "b": ServerPolicy("listed", allow=("look",))}
+SITES = {"b": Site(shared=True)}
 ARGUMENTS = ({"x": 1}, {"x": True}, {"x": 1.0})
 """Equal in Python, different to a server."""
 
@@ -61,6 +63,82 @@ class Shared:
     def __init__(self):
         self.sessions = []
         self.durations = {tool: [] for tool in TOOLS}
+        self.leads = []
+        self.flights = []
+        self.serial = {"a": 0.0, "b": 0.0}
+        self.deaf = {"a": 0.0, "b": 0.0}
+
+    # --- calls in flight, and what is learnt from how they overlapped
+
+    def in_flight(self, server, session):
+        """The calls in flight where this session's calls to `server` go."""
+        return [
+            flight
+            for flight in self.flights
+            if flight["ended"] is None
+            and flight["tool"][0] == server
+            and (server == "b" or flight["session"] is session)
+        ]
+
+    def takes_off(self, tool, session, guess, now, behind=()):
+        others = self.in_flight(tool[0], session)
+        watched = len(others) < 8
+        flight = {"tool": tool, "session": session, "guess": guess, "began": now, "behind": bool(behind)}
+        flight["rest"] = 0.0
+        if all(self.durations[one["tool"]] for one in behind):
+            flight["rest"] = sum(max(0.0, one["began"] + self.service_s(one["tool"]) - now) for one in behind)
+        flight["number"] = len(self.flights)
+        flight |= {"ahead": others if watched else [], "ended": None, "told": False}
+        for other in others if watched else ():
+            if other["began"] == now:
+                other["ahead"].append(flight)
+        self.flights.append(flight)
+        return flight
+
+    def lands(self, flight, ok, answered, now):
+        server = flight["tool"][0]
+        others = [one for one in self.in_flight(server, flight["session"]) if one is not flight]
+        flight.update(ended=now, told=answered and len(others) < 8)
+        if flight["guess"] and not answered and self.deaf[server] >= 2:
+            flight["busy"] = max(now, flight["began"] + self.service_s(flight["tool"]))
+        if not ok:
+            return
+        durations = self.durations[flight["tool"]]
+        took = now - flight["began"]
+        freed = [one["ended"] for one in flight["ahead"] if one["told"] and one["ended"] is not None]
+        waited = max([0.0, *(ended - flight["began"] for ended in freed)])
+        if durations:
+            usual = median(durations[-9:] if len(durations) >= 9 else durations)
+            if any(one["ended"] is None and one["began"] < flight["began"] for one in flight["ahead"]):
+                self.serial[server] = bounded(self.serial[server], -1.5)
+            elif waited > 0:
+                self.serial[server] = bounded(self.serial[server], evidence(took, usual + waited, usual))
+            if flight["rest"]:
+                self.deaf[server] = bounded(self.deaf[server], evidence(took, usual + flight["rest"], usual))
+        if flight["behind"] and self.deaf[server] >= 0:
+            served = None
+        elif waited > 0 and self.serial[server] >= 0:
+            served = took - waited if self.serial[server] >= 2 else None
+        else:
+            served = took
+        if served is not None or took < self.service_s(flight["tool"]):
+            durations.append(took if served is None else served)
+
+    def has_room(self, server, session, now):
+        if self.serial[server] >= 2:
+            busy = [
+                one.get("busy", 0.0)
+                for one in self.flights
+                if one["tool"][0] == server and (server == "b" or one["session"] is session)
+            ]
+            return not self.in_flight(server, session) and max([0.0, *busy]) <= now
+        return sum(one["guess"] for one in self.in_flight(server, session)) < LIMITS.per_server
+
+    def guesses_at(self, server, session):
+        here = self.in_flight(server, session)
+        return [flight for flight in here if flight["guess"] and flight["session"] is session]
+
+    # --- what is worth it
 
     def executing(self):
         return [guess for session in self.sessions for guess in session.guesses if guess["executing"]]
@@ -78,12 +156,23 @@ class Shared:
     def service_s(self, tool):
         return median([1.0, *self.durations[tool]][-9:])
 
-    def utility(self, p, tool, lead_s):
+    def utility(self, p, tool, leads):
         pressure = (sum(len(session.outstanding) for session in self.sessions) + len(self.executing())) / LIMITS.total
         price = 0.02 if pressure <= 0.5 else 0.05 if pressure <= 1 else 0.10 if pressure <= 2 else 0.20
         service_s = self.service_s(tool)
-        gain = p * min(service_s, lead_s)
-        return gain - (1 - p) * price * service_s - 0.02
+        hidden = sum(min(service_s, lead) for lead in leads) / len(leads)
+        blocks = self.serial[tool[0]] >= 2 and self.deaf[tool[0]] >= 0
+        blocked = service_s - hidden if blocks else 0.0
+        return p * hidden - (1 - p) * (price * service_s + blocked) - 0.02
+
+
+def evidence(took, so, other):
+    far, near = (log(max(took, 1e-3) / max(usual, 1e-3)) ** 2 for usual in (other, so))
+    return (far - near) / (2 * 0.5**2)
+
+
+def bounded(score, by):
+    return max(-4.0, min(4.0, score + max(-1.5, min(1.5, by))))
 
 
 class Model:
@@ -96,7 +185,7 @@ class Model:
         self.unobserved = 0
         self.observed = 0
         self.barred = set()
-        self.leads = []
+        self.leads = [2.0, *shared.leads][-9:]
         self.idle_since = None
         self.counts = {"demand": 0, "misses": 0, "eligible_misses": 0, "hidden_s": 0.0, "wasted_s": 0.0}
         shared.sessions.append(self)
@@ -134,6 +223,7 @@ class Model:
         self.expire(now)
         if not self.outstanding and self.idle_since is not None:
             self.leads.append(now - self.idle_since)
+            self.shared.leads.append(now - self.idle_since)
         tool = TOOLS[wanted[0]]
         read = plain and tool in READS - self.barred
         cancelled = [] if read else self.drop(now)
@@ -157,23 +247,32 @@ class Model:
             self.counts["misses"] += 1
             self.counts["eligible_misses"] += plain and tool in READS - self.barred
         if demand["kind"] in ("miss", "promote"):
-            for guess in self.live("running"):
-                if TOOLS[guess["place"][0]][0] == tool[0]:
-                    self.end(guess, "preempted", now)
-                    cancelled.append(guess["id"])
+            behind = self.shared.guesses_at(tool[0], self)
+            cancelled += self.preempt(tool[0], self.live("running"), now)
+            demand["flight"] = self.shared.takes_off(tool, self, False, now, behind)
+        elif demand["kind"] == "join" and self.shared.serial[tool[0]] > 0:
+            joined = demand["guess"]["flight"]["number"]
+            ahead = [guess for guess in self.live("running") if guess["flight"]["number"] < joined]
+            cancelled += self.preempt(tool[0], ahead, now)
         self.outstanding.append(demand)
         return demand, cancelled
 
-    def over(self, demand, now):
-        self.outstanding.remove(demand)
+    def preempt(self, server, guesses, now):
+        if self.shared.deaf[server] >= 2:
+            return []
+        there = [guess for guess in guesses if TOOLS[guess["place"][0]][0] == server]
+        return [guess["id"] for guess in there if self.end(guess, "preempted", now)]
+
+    def over(self, demand, now, ok=False, answered=False):
+        self.outstanding = [other for other in self.outstanding if other is not demand]
+        if "flight" in demand:
+            self.shared.lands(demand["flight"], ok, answered, now)
         if not self.outstanding:
             self.idle_since = now
         return [] if demand["read"] else self.drop(now)
 
     def returned(self, demand, status, now):
-        cancelled = self.over(demand, now)
-        if demand["kind"] in ("miss", "promote") and status == "ok":
-            self.shared.durations[TOOLS[demand["place"][0]]].append(now - demand["began"])
+        cancelled = self.over(demand, now, ok=status == "ok", answered=True)
         self.unobserved += 1
         return cancelled
 
@@ -193,10 +292,9 @@ class Model:
         self.expire(now)
         width = self.shared.width()
         for tool, argument, p, foreign in foreseen:
-            lead_s = median([2.0, *self.leads][-9:])
             known = any(guess["place"] == (tool, argument) for guess in self.live())
             safe = TOOLS[tool] in READS - self.barred and not foreign
-            utility = self.shared.utility(p, TOOLS[tool], lead_s)
+            utility = self.shared.utility(p, TOOLS[tool], self.leads[-9:])
             if known or not safe or utility <= 0 or width <= 0:
                 continue
             width -= 1
@@ -210,25 +308,25 @@ class Model:
             return launched
         self.expire(now)
         for guess in sorted(self.live("queued"), key=lambda guess: -guess["utility"]):
-            server = TOOLS[guess["place"][0]][0]
-            everywhere = [TOOLS[other["place"][0]][0] for other in self.shared.executing()]
+            tool = TOOLS[guess["place"][0]]
             here = sum(other["executing"] for other in self.guesses)
             if (
-                len(everywhere) < LIMITS.total
-                and everywhere.count(server) < LIMITS.per_server
+                len(self.shared.executing()) < LIMITS.total
                 and here < LIMITS.per_session
+                and self.shared.has_room(tool[0], self, now)
             ):
                 guess.update(state="running", launched=now, executing=True)
+                guess["flight"] = self.shared.takes_off(tool, self, True, now)
                 launched.append(guess)
         return launched
 
     def ended(self, guess, outcome, now):
         guess["executing"] = False
-        if guess["state"] not in ("running", "joined"):
+        wanted = guess["state"] in ("running", "joined")
+        good = wanted and outcome is not None and outcome.status == "ok"
+        self.shared.lands(guess["flight"], good, wanted and outcome is not None, now)
+        if not wanted:
             return None
-        good = outcome is not None and outcome.status == "ok"
-        if good:
-            self.shared.durations[TOOLS[guess["place"][0]]].append(now - guess["launched"])
         fits = good and outcome.size_bytes <= LIMITS.result_bytes
         held = sum(other["size"] for other in self.live("ready"))
         if (
@@ -250,7 +348,8 @@ class Model:
         return guess["state"]
 
     def close(self, now):
-        self.outstanding.clear()
+        for demand in list(self.outstanding):
+            self.over(demand, now)
         return [
             guess["id"]
             for guess in self.live()
@@ -331,15 +430,24 @@ PREDICTIONS = st.lists(
 OUTCOMES = st.sampled_from(["ok", "ok", "ok", "ok", "large", "too large", "error", "empty", "unservable", "none"])
 STATUSES = st.sampled_from(["ok", "ok", "ok", "error", "empty"])
 PICK = st.integers(0, 20)
+ODDS = st.sampled_from([0.0, 0.0, 1.0, 3.0, 4.0, -4.0])
+"""What was learnt of a server before."""
 
 
 class EngineMachine(RuleBasedStateMachine):
-    @initialize()
-    def begin(self):
+    @initialize(
+        serial=st.fixed_dictionaries({"a": ODDS, "b": ODDS}), deaf=st.fixed_dictionaries({"a": ODDS, "b": ODDS})
+    )
+    def begin(self, serial, deaf):
         self.now = 0.0
         self.step = 0
-        self.budget = Budget(LIMITS)
+        self.budget = Budget(LIMITS, SITES)
         self.shared = Shared()
+        self.shared.serial |= serial
+        self.shared.deaf |= deaf
+        for server in "ab":
+            known = self.budget.queueing(server)
+            known._serial.score, known._deaf.score = serial[server], deaf[server]
         self.sessions = [Session(self.budget, self.shared) for _ in range(2)]
         self.closed = []
 
@@ -631,11 +739,13 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def slots_are_those_of_what_executes_and_within_limits(self):
-        servers = [TOOLS[guess["place"][0]][0] for guess in self.shared.executing()]
-        assert {s: n for s, n in self.budget._running.items() if n} == {s: servers.count(s) for s in set(servers)}
-        assert len(servers) <= LIMITS.total
-        assert all(servers.count(server) <= LIMITS.per_server for server in "ab")
+        assert self.budget._guesses == len(self.shared.executing()) <= LIMITS.total
         for session in self.sessions:
+            for server in "ab":
+                in_flight = self.shared.in_flight(server, session.model)
+                place = self.budget._place(server, session.engine._places)
+                assert len(place) == len(in_flight)
+                assert place.guesses == sum(flight["guess"] for flight in in_flight) <= LIMITS.per_server
             assert sum(guess["executing"] for guess in session.model.guesses) <= LIMITS.per_session
 
     def teardown(self):
@@ -648,7 +758,8 @@ class EngineMachine(RuleBasedStateMachine):
             self.do_end(0, "none")
         self.issued_is_settled_or_live()
         self.every_count_is_the_models()
-        assert not self.budget._running.total()
+        assert not self.budget._guesses
+        assert all(not len(place) for place in self.budget._places.values())
         assert self.budget.load_price == 0.02
         assert all(session.engine.ledger.live == 0 for session in self.closed)
 

@@ -182,7 +182,7 @@ def test_a_check_yields_to_a_demand_on_its_server():
 def test_a_check_takes_a_slot_like_any_guess():
     s = session(policies=VERIFIED, total=1)
     [again] = served(s, 1, 0.0)
-    assert s.budget.take("a", 0) is False
+    assert s.budget.take("b", "look", {}, 0.0, in_session=0) is None
     s.engine.ended(again.id, None, 14.0)
     assert s.budget.take("a", 0) is True
 

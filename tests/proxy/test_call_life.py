@@ -107,6 +107,50 @@ async def test_another_call_to_the_same_server_does_not_wait_for_guesses(tmp_pat
     assert all(execution.cancelled for execution in guesses)
 
 
+def one_at_a_time(world, *, deaf=False):
+    """`visit` works on one call at a time; `deaf`: and finishes also those that were given up."""
+    turn = anyio.Lock()
+
+    async def visit(ctx, arguments):
+        with anyio.CancelScope(shield=deaf):
+            async with turn:
+                return await World(slow_s=10)._answer(ctx, "visit", arguments)
+
+    world.answers["visit"] = visit
+
+
+async def test_a_server_that_works_on_one_call_at_a_time_is_guessed_at_one_by_one_once_that_has_shown(tmp_path):
+    world = World()
+    one_at_a_time(world)
+    async with proxied({"w": world}, tmp_path) as run:
+        for n in range(4):
+            await run.call("search", query=f"q{n}/")
+            await anyio.sleep(25)
+            assert (await timed(run.call("visit", url=f"q{n}/1")))[1] == 0.0
+            await anyio.sleep(25)
+        await run.call("search", query="u")
+        await anyio.sleep(4)
+        assert [e.arguments["url"] for e in world.log if e.ended is None] == ["u1"]
+        # Asked for the other one, which still waits: it becomes the call, and the one that runs makes way.
+        assert (await timed(run.call("visit", url="u2")))[1] == 10.0
+        assert run.ledger.promoted == 1
+
+
+async def test_a_server_that_finishes_what_was_given_up_holds_up_few_calls(tmp_path):
+    world = World()
+    one_at_a_time(world, deaf=True)
+    waits = []
+    async with proxied({"w": world}, tmp_path) as run:
+        await run.call("visit", url="first")
+        for n in range(12):
+            await run.call("search", query=f"q{n}/")
+            await anyio.sleep(4)
+            waits.append((await timed(run.call("visit", url=f"elsewhere {n}")))[1])
+            await anyio.sleep(30)
+    assert waits[0] > 10.0
+    assert waits[6:] == [10.0] * 6
+
+
 async def test_a_guess_that_fails_is_invisible(tmp_path):
     world = World()
     failures = iter([True])

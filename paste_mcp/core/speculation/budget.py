@@ -1,82 +1,89 @@
 """Is it worth it? Utility, slots and the waste allowance, shared by all sessions of a proxy.
 
-    utility = p * min(S, L) - (1 - p) * load_price * S - c
+    utility = p * E[min(S, L)] - (1 - p) * (load_price * S + blocked) - c
 
-p: calibrated probability of an exact hit; S: the tool's usual service time; L: lead, how long the agent usually
-thinks; load_price: what a wasted second costs under the present load; c: the cost of a launch. All in seconds.
-One overlapped step can hide at most min(S, L). Where tools are fast the utility is negative: abstain.
+p: calibrated probability of an exact hit; S: the tool's usual service time; L: lead, how long the agent thinks, as it
+lately did; load_price: what a wasted second costs under the present load; blocked: E[S - min(S, L)], how long a demand
+would wait for a wrong guess, on a server that works on one call at a time and cannot be stopped; c: the cost of a
+launch. All in seconds. One overlapped step can hide at most min(S, L). Where tools are fast the utility is negative:
+abstain.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from statistics import median
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from paste_mcp.core.speculation.settings import Limits
+from paste_mcp.core.speculation.queueing import Place, Queueing, Run
+from paste_mcp.core.speculation.rolling import Rolling
+from paste_mcp.core.speculation.settings import Limits, Site
 
 UNKNOWN_SERVICE_S = 1.0
 """What a tool that was never called is taken to need: long enough to be tried."""
 UNKNOWN_LEAD_S = 2.0
-LAUNCH_COST_S = 0.02
-"""A launch's own work, and the jitter below which nobody notices a gain."""
-SAMPLES = 9
-"""A median of few: robust against one slow start, quick to follow a change."""
 FULL_WIDTH_ACCURACY = 1 / 3
 """From this accuracy on, a trigger may use all of its guesses."""
 
-
-class Rolling:
-    """The median of the last few observations, the default being the first: one odd start decides nothing."""
-
-    def __init__(self, default: float) -> None:
-        self._seen = deque([default], maxlen=SAMPLES)
-
-    def observe(self, value: float) -> None:
-        self._seen.append(value)
-
-    @property
-    def value(self) -> float:
-        return median(self._seen)
+Places: TypeAlias = dict[str, Place]
+"""What is in flight, by server."""
+_OWN_PROCESS = Site()
 
 
 class Budget:
-    """Slots, prices and allowances over all sessions. Every method is synchronous, so no locks are needed."""
+    """Slots, prices and allowances over all sessions. Every method is synchronous, so no locks are needed.
 
-    def __init__(self, limits: Limits) -> None:
+    `sites` says where servers run, for those that are not a process of each session's own. What is in flight in a
+    session's own processes it keeps itself, and shows it where it matters (`own`).
+    """
+
+    def __init__(self, limits: Limits, sites: Mapping[str, Site] | None = None) -> None:
         self.limits = limits
+        self.lead = Rolling(UNKNOWN_LEAD_S)
+        """How long the agents of all sessions usually think."""
+        self._sites = sites or {}
         self._service: dict[tuple[str, str], Rolling] = {}
-        self._running: Counter[str] = Counter()
+        self._queueing: dict[str, Queueing] = {}
+        self._places: Places = {}
+        self._on_host: Counter[str] = Counter()
+        self._guesses = 0
         self._demands = 0
         self._issued = 0
         self._useful = 0
 
-    def served(self, server: str, tool: str, duration_s: float) -> None:
-        """An execution of this tool took so long."""
-        known = self._service.get((server, tool))
-        if known is None:
-            known = self._service[server, tool] = Rolling(UNKNOWN_SERVICE_S)
-        known.observe(duration_s)
+    # --- what is known ----------------------------------------------------------------------------------------------
 
     def service_s(self, server: str, tool: str) -> float:
         """How long this tool usually takes."""
         known = self._service.get((server, tool))
         return known.value if known else UNKNOWN_SERVICE_S
 
-    def demand_began(self) -> None:
-        self._demands += 1
+    def queueing(self, server: str) -> Queueing:
+        """How this server deals with calls that overlap."""
+        known = self._queueing.get(server)
+        if known is None:
+            known = self._queueing[server] = Queueing()
+        return known
 
-    def demand_ended(self) -> None:
-        self._demands -= 1
+    # --- what is worth it -------------------------------------------------------------------------------------------
 
-    def utility(self, probability: float, service_s: float, lead_s: float) -> float:
-        """Seconds that issuing this guess is expected to be worth; see the module's formula."""
-        gain = probability * min(service_s, lead_s)
-        return gain - (1 - probability) * self.load_price * service_s - LAUNCH_COST_S
+    def worth(self, probability: float, server: str, tool: str, lead: Rolling) -> float:
+        """Seconds that issuing a guess for this tool is expected to be worth; see the module's formula."""
+        service_s = self.service_s(server, tool)
+        hidden_s = lead.at_most(service_s)
+        utility = self.utility(probability, service_s, hidden_s)
+        if self.queueing(server).blocks:
+            utility -= (1 - probability) * (service_s - hidden_s)
+        return utility
+
+    def utility(self, probability: float, service_s: float, hidden_s: float) -> float:
+        """The module's formula, on a server that holds up nobody; a hit is expected to hide `hidden_s`."""
+        return probability * hidden_s - (1 - probability) * self.load_price * service_s - self.limits.launch_cost_s
 
     @property
     def load_price(self) -> float:
         """The price of a wasted second, rising with the pressure on the slots."""
-        pressure = (self._demands + self._running.total()) / self.limits.total
+        pressure = (self._demands + self._guesses) / self.limits.total
         return 0.02 if pressure <= 0.5 else 0.05 if pressure <= 1 else 0.10 if pressure <= 2 else 0.20
 
     def width(self) -> int:
@@ -84,22 +91,85 @@ class Budget:
         accuracy = (self._useful + 2) / (self._issued + 4)
         return max(1, round(self.limits.per_trigger * min(1.0, accuracy / FULL_WIDTH_ACCURACY)))
 
-    def take(self, server: str, in_session: int) -> bool:
-        """A slot for one more execution on `server`, if there is one; `in_session` run in its session already."""
-        if (
-            self._running.total() >= self.limits.total
-            or self._running[server] >= self.limits.per_server
-            or in_session >= self.limits.per_session
-        ):
-            return False
-        self._running[server] += 1
-        self._issued += 1
-        return True
-
-    def give_back(self, server: str) -> None:
-        """The execution has really ended; a cancelled one keeps its slot until then."""
-        self._running[server] -= 1
-
     def useful(self) -> None:
         """A guess was used."""
         self._useful += 1
+
+    # --- what is in flight ------------------------------------------------------------------------------------------
+
+    def demand_began(self) -> None:
+        self._demands += 1
+
+    def demand_ended(self) -> None:
+        self._demands -= 1
+
+    def forwarded(self, server: str, tool: str, own: Places, now: float, behind: Sequence[Run] = ()) -> Run:
+        """A demand goes to its server. `behind`: the session's guesses that run there, to be stopped or not."""
+        known = all((of := self._service.get((run.server, run.tool))) and of.measured is not None for run in behind)
+        behind_s = sum(self.rest_s(run, now) for run in behind) if known else 0.0
+        run = Run(server, tool, now, guess=False, behind=bool(behind), behind_s=behind_s)
+        self._place(server, own).begin(run)
+        return run
+
+    def take(self, server: str, tool: str, own: Places, now: float, in_session: int) -> Run | None:
+        """A slot for a guess, if there is one; `in_session` run in its session already."""
+        if self._guesses >= self.limits.total or in_session >= self.limits.per_session:
+            return None
+        host = self._site(server).host
+        if host is not None and self._on_host[host] >= self.limits.per_host:
+            return None
+        place = self._place(server, own)
+        if not self._has_room(place, server, now):
+            return None
+        if host is not None:
+            self._on_host[host] += 1
+        self._guesses += 1
+        self._issued += 1
+        run = Run(server, tool, now, guess=True)
+        place.begin(run)
+        return run
+
+    def ended(self, run: Run, own: Places, now: float, *, ok: bool, answered: bool) -> None:
+        """What was in flight no longer is. `answered` by its server, and with a success where `ok`."""
+        place = self._place(run.server, own)
+        place.end(run, answered, now)
+        if run.guess:
+            self._guesses -= 1
+            if (host := self._site(run.server).host) is not None:
+                self._on_host[host] -= 1
+            if not answered and self.queueing(run.server).deaf:
+                place.busy_until = max(place.busy_until, now + self.rest_s(run, now))
+        if ok:
+            self._learn(run, now)
+
+    def rest_s(self, run: Run, now: float) -> float:
+        """What a run has still to do, by what its tool usually takes."""
+        return max(0.0, run.began + self.service_s(run.server, run.tool) - now)
+
+    def _has_room(self, place: Place, server: str, now: float) -> bool:
+        if self.queueing(server).serial:
+            return not len(place) and place.busy_until <= now
+        return place.guesses < self.limits.per_server
+
+    def _learn(self, run: Run, now: float) -> None:
+        known = self._service.get((run.server, run.tool))
+        if known is None:
+            known = self._service[run.server, run.tool] = Rolling(UNKNOWN_SERVICE_S)
+        queueing = self.queueing(run.server)
+        if (usual_s := known.measured) is not None:
+            queueing.learn(run, usual_s, now)
+        worked_s = queueing.worked_s(run, now)
+        if worked_s is not None:
+            known.observe(worked_s)
+        elif now - run.began < known.value:
+            known.observe(now - run.began)  # it cannot have taken longer
+
+    def _site(self, server: str) -> Site:
+        return self._sites.get(server, _OWN_PROCESS)
+
+    def _place(self, server: str, own: Places) -> Place:
+        places = self._places if self._site(server).one_for_all else own
+        place = places.get(server)
+        if place is None:
+            place = places[server] = Place()
+        return place

@@ -47,15 +47,33 @@ class ServerPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """Where a server runs, as far as it matters to what may run there at once."""
+
+    host: str | None = None
+    """The host of a remote server's address; None for a process of ours."""
+    shared: bool = False
+    """All sessions use one connection."""
+
+    @property
+    def one_for_all(self) -> bool:
+        """Calls of different sessions may wait for one another there; else each session has a process of its own."""
+        return self.shared or self.host is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on what speculation may use. They bound speculation only: a demand call is never held back by them."""
 
-    total: int = 8
+    total: int = 64
     """Speculative calls in flight at once, over all sessions and servers."""
     per_session: int = 4
     """Speculative calls in flight at once for one session."""
     per_server: int = 2
-    """Speculative calls in flight at once on one server."""
+    """Speculative calls in flight at once on one server: one process, or one address. On one that works on one call at
+    a time it is 1, and none while a demand call is in flight there."""
+    per_host: int = 4
+    """Speculative calls in flight at once on all servers that one remote host has."""
     per_trigger: int = 3
     """Speculative calls chosen at most when one result has returned."""
     ttl_s: float = 30.0
@@ -66,3 +84,5 @@ class Limits:
     """Bytes of the largest result that is kept; a larger one is dropped."""
     buffer_bytes: int = 64 * 1024 * 1024
     """Bytes of all ready results that are kept at once."""
+    launch_cost_s: float = 0.02
+    """What a launch costs by itself, in seconds: its own work, and the jitter below which nobody notices a gain."""

@@ -36,7 +36,7 @@ class Gate(Budget):
         )
         self._threshold = threshold
 
-    def utility(self, probability: float, service_s: float, lead_s: float) -> float:
+    def utility(self, probability: float, service_s: float, hidden_s: float) -> float:
         return probability - self._threshold
 
     def width(self) -> int:

@@ -10,7 +10,7 @@ from paste_mcp.core.model import Event, Json, Prediction, Tool
 from paste_mcp.core.prediction.learnt.lessons import constant_of
 from paste_mcp.core.prediction.learnt.names import tool_id
 from paste_mcp.core.speculation import policy
-from paste_mcp.core.speculation.budget import UNKNOWN_LEAD_S, UNKNOWN_SERVICE_S, Budget
+from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.core.speculation.policy import Decision
 from paste_mcp.core.speculation.settings import Limits
 from paste_mcp.lab.explain.origins import Origins
@@ -157,7 +157,7 @@ class _Explainer:
 def _worth(prediction: Prediction, rank: int) -> Verdict:
     """As for a tool of which nobody knows how long it takes, with nothing else to do."""
     budget = Budget(Limits())
-    if budget.utility(prediction.probability, UNKNOWN_SERVICE_S, UNKNOWN_LEAD_S) <= 0:
+    if budget.worth(prediction.probability, prediction.call.server, prediction.call.tool, budget.lead) <= 0:
         return "not worth it"
     return "foreseen" if rank <= budget.limits.per_trigger else "outranked"
 
