@@ -184,7 +184,7 @@ def test_a_check_takes_a_slot_like_any_guess():
     [again] = served(s, 1, 0.0)
     assert s.budget.take("b", "look", {}, 0.0, in_session=0) is None
     s.engine.ended(again.id, None, 14.0)
-    assert s.budget.take("a", 0) is True
+    assert s.budget.take("b", "look", {}, 14.0, in_session=0) is not None
 
 
 def test_checks_end_with_the_session():
