@@ -8,6 +8,7 @@ import pytest
 
 from paste_mcp.config import load_config, parse_config
 from paste_mcp.core.speculation.settings import ServerPolicy
+from paste_mcp.store.pattern_files import load_patterns
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ENVIRON = {"HOME": "/home/ada"}
@@ -51,7 +52,30 @@ def test_the_servers_of_the_example_run_ahead(tmp_path: Path) -> None:
     assert config.policy("filesystem") == ServerPolicy("annotated", closed_world=True)
 
 
+SETUPS = {
+    "deep-research.json": {"search": "off", "web": "listed"},
+    "coding.json": {"files": "annotated", "git": "annotated"},
+    "database.json": {"db": "listed"},
+    "remote.json": {"tickets": "annotated", "wiki": "shadow"},
+    "team.json": {"docs": "annotated", "git": "annotated"},
+}
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_a_whole_setup_is_a_configuration_without_a_warning(name: str, tmp_path: Path) -> None:
+    for file in EXAMPLES.glob("*"):
+        if file.is_file():
+            shutil.copyfile(file, tmp_path / file.name)
+    (tmp_path / name).chmod(0o600)
+    tokens = {f"PASTE_TOKEN_{who}": f"{who}-0123456789-0123456789-abcdef" for who in ("ALICE", "BOB")}
+    config = load_config(tmp_path / name, ENVIRON | tokens)
+    assert config.warnings == []
+    assert {alias: config.policy(alias).mode for alias in config.servers} == SETUPS[name]
+    for patterns in config.paste.patterns:
+        assert load_patterns(patterns, users_own=True)
+
+
 def test_every_example_is_described() -> None:
     text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    for file in EXAMPLES.glob("*.json"):
-        assert f"`{file.name}`" in text
+    for file in EXAMPLES.glob("*"):
+        assert not file.is_file() or file.name == "README.md" or file.name in text, file
