@@ -70,6 +70,7 @@ def connect(
                 _tell_done(console, planned.site, planned.config)
             done.append(
                 {**show.as_data(place.site, planned.moves, None), "config": str(planned.config), "done": carried}
+                | {"backup": planned.record.backup if carried else None}
             )
         if json:
             print(jsons.dumps({"connect": done}))
@@ -109,7 +110,8 @@ def disconnect(
                 for note in planned.notes[before:]:
                     console.print(f"  {note}", soft_wrap=True, markup=False)
                 words = "is what it was, byte for byte" if planned.exact else "has its servers back"
-                console.print(f"{planned.site.path} {words}.\n", soft_wrap=True, markup=False)
+                if planned.after is not None:
+                    console.print(f"{planned.site.path} {words}.\n", soft_wrap=True, markup=False)
             done.append(
                 {"client": record.client, "scope": record.scope, "file": record.file, "servers": list(record.moved)}
                 | {"exact": planned.exact, "notes": planned.notes, "done": carried}

@@ -26,10 +26,12 @@ def init(
     from paste_mcp.config import ConfigError, parse_config
     from paste_mcp.config.jsonc import read_jsonc
     from paste_mcp.connect.journal import Journal, config_folder, replace_file
-    from paste_mcp.connect.sites import ConnectError
+    from paste_mcp.connect.sites import ConnectError, owner_of
     from paste_mcp.init import starting_text, with_policies
 
     path = (config or Journal(config_folder(os.environ)).folder / "servers.json").absolute()
+    if owner := owner_of(path, machine()):
+        refuse(f"{path}: is a file of {owner.name}; run: paste-mcp connect {owner.id}, then init on the file it writes")
     try:
         there = path.exists()
         text = starting_text(path, machine(), os.environ, say)

@@ -20,6 +20,7 @@ from paste_mcp.connect.journal import Journal
 from paste_mcp.connect.moving import is_ours
 from paste_mcp.connect.sites import ConnectError, Found, Site, look, sites
 from paste_mcp.proxy.inspect import ServerReport, inspect
+from paste_mcp.store.pattern_files import PatternFileError
 
 _DESKTOP_PATH: Final[Mapping[Platform, str]] = {
     "linux": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -174,6 +175,10 @@ class Doctor:
             return
         for warning in config.warnings:
             self.warning(path, warning.removeprefix(f"{path}: "), "see the reference of the configuration")
+        try:
+            app.read_patterns(config, (), self.state)
+        except PatternFileError as error:
+            self.problem(path, str(error), "mend it; the proxy does not start before")
         secret = any(server.env or server.headers for server in config.servers.values())
         if os.name == "posix" and secret and path.stat().st_mode & 0o077:
             self.problem(
@@ -209,7 +214,7 @@ class Doctor:
 
     def _started(self, report: ServerReport, server: ServerConfig, uses: list[Use]) -> None:
         if report.problem is not None:
-            self.problem(report.alias, f"did not start: {report.problem}", "try its command in a shell")
+            self.problem(report.alias, f"did not start: {report.problem}", _mend(report.alias, server))
             return
         for use in uses:
             limit = float(use.entry.get("startup_timeout_sec") or use.site.client.start_limit_s)
@@ -244,6 +249,15 @@ class Doctor:
             if launch in behind:
                 what = f"runs beside the proxy in {use.site.client.name} and behind it as {behind[launch]}"
                 self.problem(name, what, f"take one of the two out: {use.site.path} or {use.config}")
+
+
+def _mend(alias: str, server: ServerConfig) -> str:
+    """What to do about a server that does not start."""
+    if server.auth is not None:
+        return f"log in: paste-mcp login {alias} --config FILE; or see that its URL is reached from here"
+    if server.url is not None:
+        return "see that its URL is reached from here, and that its headers are right"
+    return "try its command in a shell"
 
 
 def _ours(found: Found) -> dict[str, Mapping[str, Any]]:

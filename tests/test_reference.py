@@ -11,6 +11,7 @@ from typer.main import get_command
 from paste_mcp.cli import app
 from paste_mcp.config.clients import READ_KEYS, TYPE_KEYS, TYPES, URL_KEYS
 from paste_mcp.config.models import LimitsSection, Paste, SpeculationSection
+from paste_mcp.connect.clients import CLIENTS, Machine
 from paste_mcp.core.patterns import reader
 from paste_mcp.core.patterns.language import parse_pool
 from paste_mcp.core.speculation.ledger import Ledger
@@ -46,6 +47,19 @@ def test_every_option_that_a_verb_is_said_to_have(row):
     known = {option for one in (verb, *below.values()) for p in one.params for option in (*p.opts, *p.secondary_opts)}
     assert set(re.findall(r"--[a-z-]+", row)) <= known
     assert {name for name in below if f"`{name}`" not in row} == set()
+
+
+def test_every_clients_files_and_no_others():
+    machine = Machine("linux", "~")
+    rows = [row for row in SECTIONS["Connecting"].splitlines() if row.startswith("| `")]
+    assert [re.match(r"\| `([a-z-]+)`", row)[1] for row in rows] == [client.id for client in CLIENTS]
+    for client, row in zip(CLIENTS, rows, strict=True):
+        _, linux, mac, windows, project = re.findall(r"\| ([^|]*?) (?=\|)", row.replace("|  |", "| `` |"))
+        assert linux == f"`{machine.path(client.user['linux'])}`"
+        for said, platform in ((mac, "darwin"), (windows, "win32")):
+            path = machine.path(client.user[platform].replace("{appdata}", "%APPDATA%"))
+            assert said == ("the same" if f"`{path}`" == linux else f"`{path}`")
+        assert project == f"`{client.project or ''}`"
 
 
 def test_every_key_of_a_server_and_no_other():

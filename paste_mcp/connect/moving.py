@@ -7,7 +7,7 @@ disagree about what it is. Better one server beside the proxy than one that is b
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from paste_mcp.config import ConfigError, parse_config
-from paste_mcp.config.clients import READ_KEYS, URL_KEYS
+from paste_mcp.config.clients import REMOTE_KEYS, STDIO_KEYS, TYPE_KEYS, URL_KEYS
 from paste_mcp.config.servers import plain_alias
 from paste_mcp.connect.clients import Client
 from paste_mcp.connect.sites import Found
@@ -23,6 +23,8 @@ from paste_mcp.connect.sites import Found
 ENTRY: Final = "paste"
 """The name of the one server that is left in the client's file."""
 
+_MOVED_KEYS: Final = frozenset((*STDIO_KEYS, *REMOTE_KEYS, *TYPE_KEYS, "startup_timeout_sec", "tool_timeout_sec"))
+"""What moves with a server. Our own words on trust do not: a file that came with a project must not bring its own."""
 _SAYS_NOTHING: Final = frozenset(
     ("description", "gallery", "icon", "iconPath", "metadata", "name", "note", "required", "source", "title", "version")
 )
@@ -49,6 +51,8 @@ class Move:
     """It in a config file of ours."""
     variables: set[str] = field(default_factory=set)
     """Of the environment, which its entry names."""
+    may_sign_in: bool = False
+    """It is remote, and nothing in its entry says who asks."""
     approved: bool = False
     """It was approved in a way that will not hold any more."""
 
@@ -63,8 +67,14 @@ def is_ours(entry: Any) -> bool:
     return named and "serve" in args
 
 
-def moves(found: Found, environ: Mapping[str, str], home: str, only: frozenset[str] = frozenset()) -> list[Move]:
-    """What becomes of every server that is found; with `only`, of these."""
+def moves(
+    found: Found,
+    environ: Mapping[str, str],
+    home: str,
+    only: Set[str] = frozenset(),
+    agreed: Set[str] = frozenset(),
+) -> list[Move]:
+    """What becomes of every server that is found; with `only`, of these. `agreed` are those that the user named."""
     taken: set[str] = set()
     decided = []
     for name, entry in found.servers.items():
@@ -76,7 +86,7 @@ def moves(found: Found, environ: Mapping[str, str], home: str, only: frozenset[s
                 raise _Stays("it is paste-mcp")
             if name not in found.pieces:
                 raise _Stays("it is not written as a table of its own")
-            _decide(move, entry, found, home, named=name in only)
+            _decide(move, entry, found, home, named=name in agreed)
             move.alias = _free(plain_alias(name), taken)
             taken.add(move.alias.casefold())
             _check(move, environ, found.site.folder or found.site.path.parent)
@@ -95,17 +105,20 @@ def _decide(move: Move, raw: Any, found: Found, home: str, *, named: bool) -> No
     if raw.get("disabled") is True or raw.get("enabled") is False:
         raise _Stays("it is turned off")
     client = found.site.client
-    ignored = {*_SAYS_NOTHING, *set(client.timeouts).difference(READ_KEYS), "disabled", "enabled"}
+    ignored = {*_SAYS_NOTHING, *set(client.timeouts) - _MOVED_KEYS, "disabled", "enabled"}
     entry = {key: value for key, value in raw.items() if key not in ignored and not key.startswith(("_", "$", "//"))}
     for key in _APPROVALS & entry.keys():
         move.approved |= bool(entry.pop(key))
     _in_our_words(entry)
     if "command" not in entry and not any(key in entry for key in URL_KEYS):
         raise _Stays("it has no command and no URL of its own")
-    for key in [key for key in entry if key not in READ_KEYS]:
+    for key in [key for key in entry if key not in _MOVED_KEYS]:
         if entry.pop(key) not in (None, False, "", [], {}):
             raise _Stays(f"its '{key}' would have no effect behind the proxy")
-    if not named and _may_sign_in(entry):
+    if isinstance(entry.get("auth"), Mapping):
+        raise _Stays(f"its login is {client.name}'s business")
+    move.may_sign_in = _may_sign_in(entry)
+    if move.may_sign_in and not named:
         raise _Stays(f"it may need you to sign in, which {client.name} does; --server {move.name} moves it")
     _place(entry, found.site.folder)
     safe = ("args", "env", "headers")
@@ -129,6 +142,8 @@ def _in_our_words(entry: dict[str, Any]) -> None:
 
 def _may_sign_in(entry: Mapping[str, Any]) -> bool:
     """It is remote, and nothing in the entry says who asks: the client may know."""
+    if entry.get("auth"):
+        return False
     url = next((entry[key] for key in URL_KEYS if key in entry), None)
     return url is not None and not entry.get("headers") and not _is_local(url)
 

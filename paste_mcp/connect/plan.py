@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paste_mcp.config import ConfigError
+from paste_mcp.config.clients import FACT_KEYS
 from paste_mcp.connect import jsonc
 from paste_mcp.connect.edit import swapped, write_if_same
 from paste_mcp.connect.journal import Journal, Record, digest, replace_file
@@ -27,7 +28,7 @@ _HEADING = """\
   "paste": {{ "speculation": "shadow" }}
 }}
 """
-_OURS_ALONE = ("speculation", "shared", "start_timeout_s", "call_timeout_s")
+_OURS_ALONE = ("speculation", "shared", "auth", "start_timeout_s", "call_timeout_s", *FACT_KEYS)
 """Keys that the user can only have written in our file."""
 
 
@@ -66,11 +67,13 @@ def plan(
     if earlier is not None:
         # Connected before: as if that had been undone first, so that one undo leads all the way back.
         only = only and only | earlier.moved.keys()
-        undone = parse(site, put_back(site, found.raw, earlier).after)
+        without = put_back(site, found.raw, earlier).after
+        undone = None if without is None else parse(site, without)
         if undone is None:
             raise ConnectError(f"{site.path}: holds no servers any more")
         found = undone
-    decided = moves(found, environ, home, only)
+    agreed = only | earlier.moved.keys() if earlier is not None else only
+    decided = moves(found, environ, home, only, agreed)
     moved = [move for move in decided if move.reason is None]
     config = journal.config(site.id)
     when = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

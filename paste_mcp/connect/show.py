@@ -93,6 +93,18 @@ def tell_plan(console: Console, plan: Plan) -> None:
     if plan.moved:
         diff(console, plan.site, plan.on_disk, plan.after)
         console.print(f"The servers go to {escape(str(plan.config))}, for you alone to read.", soft_wrap=True)
+        console.print(
+            "They get the variables that their entries name and the usual few, not all of the client's environment.",
+            soft_wrap=True,
+        )
+    for move in plan.moved:
+        if move.may_sign_in:
+            console.print(
+                f'If {move.name} wants a login: write "auth": "oauth" for {move.alias} there, then '
+                f"paste-mcp login {move.alias} --config {plan.config}",
+                soft_wrap=True,
+                markup=False,
+            )
     if any(move.approved for move in plan.moved):
         console.print(f"{plan.site.client.name} will ask anew before calls that you had approved for good.")
 
@@ -108,7 +120,7 @@ def tell_undo(console: Console, undo: Undo) -> None:
     console.print(f"[bold]{escape(undo.site.words)}[/bold]  {escape(str(undo.site.path))}", soft_wrap=True)
     for note in undo.notes:
         console.print(f"  {escape(note)}", soft_wrap=True)
-    if undo.on_disk is not None:
+    if undo.on_disk is not None and undo.after is not None:
         diff(console, undo.site, undo.on_disk, undo.after)
 
 

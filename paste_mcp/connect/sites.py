@@ -85,6 +85,13 @@ def sites(machine: Machine, project: Path | None = None) -> list[Site]:
     return found
 
 
+def owner_of(path: Path, machine: Machine) -> Client | None:
+    """The client whose own file this is, in the user's home or in any project."""
+    folders = (path.parent, path.parent.parent)
+    places = [*sites(machine), *(site for folder in folders for site in sites(machine, folder))]
+    return next((site.client for site in places if site.path == path), None)
+
+
 def look(site: Site) -> Found | None:
     """What is there; None where there is no file, or no servers in it. Raises ConnectError for one not understood."""
     try:

@@ -20,7 +20,8 @@ class Undo:
     record: Record
     on_disk: bytes | None
     """The client's file as it is; None where it is gone."""
-    after: bytes
+    after: bytes | None
+    """What the file becomes; None where its folder is gone, too, and nothing is to be written."""
     exact: bool
     """The file becomes what it was, byte for byte."""
     notes: list[str] = field(default_factory=list)
@@ -42,6 +43,8 @@ def undo(record: Record) -> Undo:
     try:
         raw = site.path.read_bytes()
     except FileNotFoundError:
+        if not site.path.parent.exists():
+            return Undo(site, record, None, None, exact=False, notes=["its folder is gone; only our own files go"])
         return Undo(site, record, None, _backup(record), exact=True, notes=["the file was gone; it is written anew"])
     except OSError as error:
         raise ConnectError(f"{site.path}: cannot be read: {error.strerror or error}") from None
@@ -72,7 +75,9 @@ def put_back(site: Site, raw: bytes, record: Record) -> Undo:
 
 def carry_out_undo(undo: Undo, journal: Journal) -> None:
     """Write the client's file, then take away what was ours. Raises ConnectError."""
-    if undo.on_disk is None:
+    if undo.after is None:
+        pass
+    elif undo.on_disk is None:
         replace_file(undo.site.path, undo.after)
     else:
         write_if_same(undo.site.path, undo.on_disk, undo.after)

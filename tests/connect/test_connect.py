@@ -21,6 +21,8 @@ STAYS = {
     "turned off": (CODE, {"x": {**GIT, "disabled": True}}, "turned off"),
     "sign-in": (CODE, {"x": {"type": "http", "url": "https://mcp.example.com/mcp"}}, "--server x"),
     "fewer tools": (".gemini/settings.json", {"x": {**GIT, "includeTools": ["a"]}}, "'includeTools'"),
+    "trust that came with a project": (CODE, {"x": {**GIT, "speculation": "annotated"}}, "'speculation'"),
+    "a login of the client's": (CODE, {"x": {"url": "https://h.example/mcp", "auth": {"CLIENT_ID": "a"}}}, "login"),
     "unknown key": (CODE, {"x": {**GIT, "sandboxed": 1}}, "'sandboxed'"),
     "unknown transport": (CODE, {"x": {"type": "ws", "url": "ws://h/mcp", "headers": {"a": "b"}}}, "cannot run"),
     "extension": (".config/zed/settings.json", {"x": {"source": "extension", "settings": {}}}, "no command"),
@@ -71,6 +73,27 @@ def test_a_remote_server_moves_when_it_is_named(home):
     (done,) = home.json("connect", "claude-code", "--server", "web", "--yes")["connect"]
     assert done["moves"] == {"web": "web"}
     assert entry_of(home).keys() == {"paste", "git"}
+
+
+def test_a_moved_server_that_may_want_a_login_is_told_the_way(home):
+    home.write(CODE, {"mcpServers": {"web": {"type": "http", "url": "https://mcp.example.com/mcp"}}})
+    said = home.run("connect", "claude-code", "--server", "web", "--yes")
+    config = home.config / "claude-code.json"
+    assert f"paste-mcp login web --config {config}" in said
+    config.write_text(config.read_text().replace('"type": "http"', '"type": "http", "auth": "oauth"'))
+    home.run("connect", "claude-code", "--yes")
+    assert load_config(config, {}).servers["web"].auth == "oauth"
+
+
+def test_a_project_that_is_gone_is_not_made_anew(home):
+    project = home.path / "work"
+    home.write("work/.mcp.json", {"mcpServers": {"git": GIT}})
+    home.run("connect", "claude-code", "--project", str(project), "--yes")
+    (project / ".mcp.json").unlink()
+    project.rmdir()
+    assert "folder is gone" in home.run("disconnect", "--yes")
+    assert not project.exists()
+    assert not list((home.config).rglob("*.json"))
 
 
 def test_no_secret_is_on_the_screen_in_any_form(home):

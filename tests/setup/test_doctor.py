@@ -136,3 +136,12 @@ def test_a_clients_file_that_cannot_be_read(connected):
     level, about, what, _ = only(findings(connected))
     assert (level, about) == ("problem", "Cursor")
     assert "mcp.json" in what
+
+
+def test_a_pattern_file_that_cannot_be_read_and_a_url_that_nobody_answers(home):
+    config = home.write(
+        "c.json", {"mcpServers": {"far": {"url": "http://127.0.0.1:9/mcp"}}, "paste": {"patterns": ["gone.yaml"]}}
+    )
+    found = findings(home, "--config", str(config))
+    assert any("gone.yaml" in what for _, _, what, _ in found)
+    assert any(about == "far" and "URL" in remedy for _, about, _, remedy in found)

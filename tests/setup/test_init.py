@@ -94,3 +94,11 @@ def test_what_cannot_be_done_is_told_in_one_line(content, args, words, home):
     assert len(said.strip().splitlines()) == 1
     assert path.exists() == (content is not None)
     assert content is None or path.read_text() == content
+
+
+@pytest.mark.parametrize("name", [".claude.json", "app/.mcp.json", "app/.cursor/mcp.json"])
+def test_a_clients_own_file_is_not_written_to(name, home):
+    path = home.write(name, {"mcpServers": {"one": SERVER}})
+    before = path.read_bytes()
+    assert "paste-mcp connect" in home.run("init", "--config", str(path), "--yes", code=2)
+    assert path.read_bytes() == before
