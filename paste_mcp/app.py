@@ -14,6 +14,7 @@ from typing import Any, Literal
 import anyio
 
 from paste_mcp.config import Config, ServerConfig
+from paste_mcp.config.packages import package_of
 from paste_mcp.core.patterns.language import Pattern
 from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.forecaster import Forecaster
@@ -25,9 +26,12 @@ from paste_mcp.proxy.recorder import Recorder
 from paste_mcp.proxy.sdk import Connect
 from paste_mcp.proxy.transports import connector
 from paste_mcp.proxy.upstream import Proxy
+from paste_mcp.proxy.vetting import Vetting
 from paste_mcp.store.catalogues import Catalogues, launch_key
 from paste_mcp.store.logins import LoginFile
 from paste_mcp.store.pattern_files import default_patterns, load_patterns
+from paste_mcp.store.pins import Pins, pin_key
+from paste_mcp.store.reviewed import Reviewed, load_catalogues
 from paste_mcp.store.state import learnt_store, own_patterns
 from paste_mcp.version import __version__
 
@@ -47,15 +51,44 @@ def read_patterns(config: Config | None, files: Sequence[Path], state: Path) -> 
     return patterns
 
 
-def connectors(config: Config, state: Path) -> dict[str, Connect]:
+def read_reviewed(config: Config) -> Reviewed:
+    """What is known of servers' tools: the config's files, then the shipped one. Raises `CatalogueError`."""
+    return Reviewed(load_catalogues(config.paste.catalogue))
+
+
+def vetting(config: Config, reviewed: Reviewed, state: Path) -> Vetting:
+    """What is known of the configured servers' tools, and what is remembered of them."""
+    keys = {alias: pin_key(alias, server.launch()) for alias, server in config.servers.items()}
+    launches = {alias: _package(server) for alias, server in config.servers.items()}
+    return Vetting(reviewed, Pins(state / "pins", keys), launches)
+
+
+def _package(server: ServerConfig) -> str | None:
+    return package_of(server.command, server.args) if server.command is not None else None
+
+
+def harmless(config: Config, alias: str, reviewed: Reviewed) -> ServerConfig:
+    """How the server is started: where calls may run early, in the environment that makes them leave no trace."""
+    server = config.servers[alias]
+    package = _package(server)
+    if package is None or config.policy(alias).mode not in ("annotated", "listed"):
+        return server
+    return server.model_copy(update={"env": {**reviewed.env(package), **server.env}})
+
+
+def connectors(config: Config, state: Path, reviewed: Reviewed | None = None) -> dict[str, Connect]:
     """How to reach each server."""
+    known = reviewed or Reviewed()
 
     def login(alias: str, server: ServerConfig) -> Login | None:
         if server.auth is None or server.url is None:
             return None
         return Login(alias, server.url, login_file(state, alias, server), config.source)
 
-    return {alias: connector(server, login(alias, server)) for alias, server in config.servers.items()}
+    return {
+        alias: connector(harmless(config, alias, known), login(alias, server))
+        for alias, server in config.servers.items()
+    }
 
 
 def login_file(state: Path, alias: str, server: ServerConfig) -> LoginFile:
@@ -69,10 +102,13 @@ def build(
     state: Path,
     connects: Mapping[str, Connect] | None = None,
     forecaster: Forecaster | None = None,
+    reviewed: Reviewed | None = None,
 ) -> Proxy:
     """A proxy ready to be entered. `connects` replaces how servers are reached, for embedding and tests; `forecaster`
-    how calls are foreseen, for measuring: then nothing is learnt.
+    how calls are foreseen, for measuring: then nothing is learnt. Raises `CatalogueError` where `reviewed` is not given
+    and a file of the config's cannot be used.
     """
+    known = read_reviewed(config) if reviewed is None else reviewed
     sessions = state / "sessions"
     pool = Pool(patterns)
     written = Predictor(pool)
@@ -84,10 +120,11 @@ def build(
     return Proxy(
         config,
         foreseeing if forecaster is None else forecaster,
-        connectors(config, state) if connects is None else connects,
+        connectors(config, state, known) if connects is None else connects,
         Catalogues(state / "catalogues", keys),
         lambda id: Recorder(sessions, config.paste.record, id, opening),
         learning,
+        vetting(config, known, state),
     )
 
 

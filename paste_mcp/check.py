@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from paste_mcp.config import Config
-from paste_mcp.core.model import Hints
+from paste_mcp.core.model import Hints, Tool
+from paste_mcp.core.shapes import shape_of
 from paste_mcp.core.speculation.policy import Decision
 from paste_mcp.core.speculation.settings import ServerPolicy
 from paste_mcp.proxy.inspect import ServerReport, ToolReport
@@ -51,18 +53,28 @@ def show_server(console: Console, report: ServerReport) -> None:
     for tool in report.tools:
         table.add_row(
             escape(tool.tool.name),
-            _hints(tool.tool.hints),
+            _known(tool.tool),
             _verdict(report, tool),
             tool.decision.row,
             escape(_why(report, tool.decision)),
         )
     console.print(table, "")
+    if report.accepted:
+        console.print(f"Accepted as they are now: {', '.join(report.accepted)}\n", markup=False)
 
 
 def _verdict(report: ServerReport, tool: ToolReport) -> str:
     if not tool.decision.eligible:
         return "[red]no[/red]"
     return "[yellow]counted[/yellow]" if report.mode == "shadow" else "[green]yes[/green]"
+
+
+def _known(tool: Tool) -> str:
+    """What the tool says of itself, and what the catalogue says of it."""
+    if tool.review is None:
+        return _hints(tool.hints)
+    words = tool.review.kind if tool.review.sure else f"{tool.review.kind}?"
+    return f"{_hints(tool.hints)}; known: {words}{', metered' if tool.review.metered else ''}"
 
 
 def _hints(hints: Hints) -> str:
@@ -117,11 +129,14 @@ def _as_data(report: ServerReport) -> dict[str, Any]:
         "speculation": report.mode,
         "protocol": report.version,
         "problem": report.problem,
+        "accepted": report.accepted,
         "tools": [
             {
                 "name": tool.shown,
                 "tool": tool.tool.name,
                 "hints": {name: getattr(tool.tool.hints, name) for name, _, _ in _HINTS},
+                "known": None if tool.tool.review is None else asdict(tool.tool.review),
+                "shape": shape_of(tool.tool.name, tool.tool.input_schema),
                 "eligible": tool.decision.eligible,
                 "sent": tool.decision.eligible and report.mode in ("annotated", "listed"),
                 "row": tool.decision.row,

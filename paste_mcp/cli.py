@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,6 +31,7 @@ from paste_mcp.version import __version__
 if TYPE_CHECKING:
     from paste_mcp.config import Config
     from paste_mcp.core.patterns.language import Pattern
+    from paste_mcp.store.reviewed import Reviewed
 
 app = typer.Typer(
     name="paste-mcp",
@@ -138,7 +140,7 @@ def serve(
             refuse(f"--port {port}: {error.strerror or error}; choose another")
         path = "sse" if transport == "sse" else "mcp"
         print(f"paste-mcp listens on http://{host}:{port}/{path}", file=sys.stderr)
-    proxy = root.build(read, pool, state_folder(os.environ))
+    proxy = root.build(read, pool, state_folder(os.environ), reviewed=_read_reviewed(read))
     anyio.run(root.serve, proxy, transport, listener, host)
 
 
@@ -157,6 +159,9 @@ def _no_garbage() -> Iterator[None]:
 def check(
     config: ConfigOption,
     patterns: PatternsOption = [],  # noqa: B006 - typer copies it
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Tools that changed since you first used them are right as they are now.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Start the servers and show every tool, its hints, whether it may run early, and the line to change that."""
@@ -171,7 +176,9 @@ def check(
     from paste_mcp.store.state import state_folder
 
     _read_patterns(read, patterns)
-    reports = anyio.run(inspect, read, root.connectors(read, state_folder(os.environ)))
+    state, reviewed = state_folder(os.environ), _read_reviewed(read)
+    vetting = root.vetting(read, reviewed, state)
+    reports = anyio.run(partial(inspect, read, root.connectors(read, state, reviewed), vetting, accept=accept))
     print(as_json(reports)) if json else show(read, reports)
     if any(report.problem for report in reports):
         raise typer.Exit(1)
@@ -358,6 +365,16 @@ def _read_patterns(config: Config | None, files: list[Path]) -> list[Pattern]:
     try:
         return root.read_patterns(config, files, state_folder(os.environ))
     except PatternFileError as error:
+        refuse(str(error))
+
+
+def _read_reviewed(config: Config) -> Reviewed:
+    from paste_mcp import app as root
+    from paste_mcp.store.reviewed import CatalogueError
+
+    try:
+        return root.read_reviewed(config)
+    except CatalogueError as error:
         refuse(str(error))
 
 

@@ -149,12 +149,14 @@ def _paste(value: Any, place: Place, notes: Notes, environ: Mapping[str, str], b
     if "auth" in section:
         section["auth"] = parse_auth(section["auth"], place.at("auth"), environ, base)
     paste = check(Paste, section, place)
-    for position, pattern in enumerate(section.get("patterns", ())):
-        here = place.at("patterns", position)
-        if not passable(pattern, here):
-            here.fail("is empty; write the path of a pattern file or leave it out")
-    patterns = tuple(base / expand_home(str(pattern), environ) for pattern in paste.patterns)
-    return paste.model_copy(update={"patterns": patterns})
+    files = {}
+    for key, kind in (("patterns", "pattern"), ("catalogue", "catalogue")):
+        for position, path in enumerate(section.get(key, ())):
+            here = place.at(key, position)
+            if not passable(path, here):
+                here.fail(f"is empty; write the path of a {kind} file or leave it out")
+        files[key] = tuple(base / expand_home(str(path), environ) for path in getattr(paste, key))
+    return paste.model_copy(update=files)
 
 
 def _facts(entry: Mapping[str, Any], place: Place, aliases: Iterable[str]) -> ServerFacts:

@@ -130,6 +130,8 @@ class Paste(Section):
     """Keep short texts that calls sent as well (never what looks like a secret), so that they can be foreseen again."""
     verify: Share = 0.0
     """Of the results served from guesses, how many are fetched once more and compared."""
+    catalogue: Files = ()
+    """Files that say what tools of known servers do; they come before the shipped one. Paths as for `patterns`."""
     patterns: Files = ()
     """Pattern files, absolute, in the order of the file; there, relative paths start at the config file's folder."""
     default_patterns: bool = True

@@ -60,6 +60,12 @@ class Greeting:
     """What else it said, without what every result says in its era."""
 
     @property
+    def name(self) -> str | None:
+        """What the server calls itself."""
+        name = self.info.get("name")
+        return name if isinstance(name, str) else None
+
+    @property
     def modern(self) -> bool:
         return self.version in MODERN_PROTOCOL_VERSIONS
 

@@ -17,6 +17,7 @@ from paste_mcp.proxy.catalogue import Catalogue, tool_of
 from paste_mcp.proxy.downstream import Link
 from paste_mcp.proxy.greeting import Host
 from paste_mcp.proxy.sdk import Connect, MCPError
+from paste_mcp.proxy.vetting import Vetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +40,36 @@ class ServerReport:
     start_s: float | None = None
     """Seconds until it was ready or given up."""
     tools: list[ToolReport] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+    """Tools that had changed, and that the user has accepted now."""
 
     @property
     def mode(self) -> str:
         return self.policy.mode
 
 
-async def inspect(config: Config, connects: Mapping[str, Connect]) -> list[ServerReport]:
-    """Start every server side by side, ask for its tools, stop it again."""
+async def inspect(
+    config: Config, connects: Mapping[str, Connect], vetting: Vetting | None = None, *, accept: bool = False
+) -> list[ServerReport]:
+    """Start every server side by side, ask for its tools, stop it again. With `accept` the tools are as they should be
+    from now on.
+    """
     reports = {alias: ServerReport(alias, config.policy(alias)) for alias in config.servers}
     catalogue = Catalogue(config.servers, prefix=config.paste.prefix)
     async with anyio.create_task_group() as tasks:
         for alias, report in reports.items():
-            tasks.start_soon(_inspect, config, connects[alias], catalogue, report)
+            tasks.start_soon(_inspect, config, connects[alias], catalogue, report, vetting, accept)
     return list(reports.values())
 
 
-async def _inspect(config: Config, connect: Connect, catalogue: Catalogue, report: ServerReport) -> None:
+async def _inspect(
+    config: Config,
+    connect: Connect,
+    catalogue: Catalogue,
+    report: ServerReport,
+    vetting: Vetting | None,
+    accept: bool,
+) -> None:
     host = Host({"name": "paste-mcp check", "version": "0"}, {}, modern=True)
     link = Link(report.alias, connect, host, config.servers[report.alias].start_timeout_s)
     began = clock.now()
@@ -69,15 +83,34 @@ async def _inspect(config: Config, connect: Connect, catalogue: Catalogue, repor
             else:
                 report.version = link.greeting.version
                 if "tools" in link.greeting.capabilities:
-                    report.tools = await _tools(report.policy, link, catalogue)
+                    tools, barred = _vetted(vetting, link, await _tools(link), report if accept else None)
+                    report.tools = [
+                        ToolReport(
+                            catalogue.expose(tool.server, tool.name),
+                            tool,
+                            decide_tool(report.policy, tool, barred.get(tool.name)),
+                        )
+                        for tool in tools
+                    ]
         except MCPError as error:
             report.problem = str(error)
         tasks.cancel_scope.cancel()
 
 
-async def _tools(policy: ServerPolicy, link: Link, catalogue: Catalogue) -> list[ToolReport]:
-    tools = [tool_of(link.alias, raw) for raw in (await link.list_all("tools/list", "tools"))["tools"]]
-    return [ToolReport(catalogue.expose(t.server, t.name), t, decide_tool(policy, t)) for t in tools]
+async def _tools(link: Link) -> list[Tool]:
+    return [tool_of(link.alias, raw) for raw in (await link.list_all("tools/list", "tools"))["tools"]]
+
+
+def _vetted(
+    vetting: Vetting | None, link: Link, tools: list[Tool], accepting: ServerReport | None
+) -> tuple[list[Tool], dict[str, str]]:
+    """The tools with what is known of them, and those that must not run early, with the reason."""
+    if vetting is None or link.greeting is None:
+        return tools, {}
+    known = vetting.reviewed(link.alias, link.greeting.name, tools)
+    if accepting is not None:
+        accepting.accepted = vetting.accept(link.alias, known)
+    return known, vetting.doubts(link.alias, known)
 
 
 async def _refuse(_: Link, method: str, __: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from paste_mcp.proxy.recorder import Recorder
 from paste_mcp.proxy.reports import Reports
 from paste_mcp.proxy.sdk import MCPError, Request
 from paste_mcp.proxy.speculate import Guesses
+from paste_mcp.proxy.vetting import Vetting
 from paste_mcp.store.catalogues import Catalogues
 
 logger = logging.getLogger("paste_mcp")
@@ -59,6 +60,7 @@ class Session:
         prefix: bool,
         guess_timeouts_s: Mapping[str, float],
         met: Callable[[Iterable[Tool]], None],
+        vetting: Vetting,
     ) -> None:
         self.engine = engine
         self.recorder = recorder
@@ -82,6 +84,7 @@ class Session:
         self._links = links
         self._guess_timeouts_s = guess_timeouts_s
         self._met = met
+        self._vetting = vetting
         self._active: defaultdict[str, list[Request]] = defaultdict(list)
         self._latest: Request | None = None
         self._closing = anyio.Event()
@@ -97,8 +100,14 @@ class Session:
                 self.bridge = Bridge(self.tasks, shared=self.engine is None)
                 self._wanted = Wanted(self.tasks, self.links, self.catalogue, self)
                 if self.engine is not None:
+                    self._vetting.listeners.add(self._barred)
                     self.guesses = Guesses(
-                        self.engine, self.tasks, self._send_guess, self._guess_timeouts_s, self.recorder.flush
+                        self.engine,
+                        self.tasks,
+                        self._send_guess,
+                        self._guess_timeouts_s,
+                        self._vetting.bar,
+                        self.recorder.flush,
                     )
                     self.afterwards = Afterwards(self.engine, self.recorder, self.guesses)
                     self.tasks.start_soon(self.afterwards.run)
@@ -107,6 +116,7 @@ class Session:
                     await self._closing.wait()
                 finally:
                     self._links.close(self)
+                    self._vetting.listeners.discard(self._barred)
                     # Before the servers are stopped: some take their time, and a host may not wait for them.
                     if self.engine is not None:
                         self.afterwards.finish()
@@ -235,9 +245,19 @@ class Session:
     def _learn(self, alias: str, definitions: list[Any]) -> None:
         """The server listed its tools."""
         tools = self.catalogue.set_tools(alias, definitions)
+        if self.engine is None:
+            return
+        greeting = self.links[alias].greeting
+        tools = self._vetting.reviewed(alias, greeting.name if greeting is not None else None, tools)
+        for name, reason in self._vetting.doubts(alias, tools).items():
+            self._barred(alias, name, reason)
+        self.guesses.cancel(self.engine.set_tools(alias, tools, clock.now()))
+        self._met(tools)
+
+    def _barred(self, alias: str, tool: str, reason: str) -> None:
+        """This tool must not run early any more, as this session or another one found."""
         if self.engine is not None:
-            self.guesses.cancel(self.engine.set_tools(alias, tools, clock.now()))
-            self._met(tools)
+            self.guesses.cancel(self.engine.bar(alias, tool, reason, clock.now()))
 
     async def _send_guess(self, call: ToolCall) -> dict[str, Any]:
         """A call that nobody asked for yet: no progress, no host behind it."""
@@ -299,7 +319,9 @@ class Session:
         """The server asked something: where guesses ran, they stop, and these tools are never guessed again."""
         if self.engine is None or not self.guesses.on(alias):
             return False
-        self.guesses.bar_all_on(alias, f"it asked the user something ({method})")
+        # Whose question it is can be told only where one call is under way.
+        alone = len(self.guesses.on(alias)) == 1 and not self.calls_on(alias)
+        self.guesses.bar_all_on(alias, f"it asked the user something ({method})", lasting=alone)
         return True
 
     def _may_be_a_guess(self, alias: str, method: str) -> bool:

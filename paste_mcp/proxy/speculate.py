@@ -20,6 +20,7 @@ from paste_mcp.proxy.sdk import MCPError
 
 logger = logging.getLogger("paste_mcp")
 
+LEFT_OPEN = "it left something open instead of answering"
 FAILED = Outcome(None, "error", servable=False)
 """The server answered with an error of the protocol, or not at all."""
 
@@ -41,13 +42,17 @@ class Guesses:
         tasks: TaskGroup,
         send: Callable[[ToolCall], Awaitable[dict[str, Any]]],
         timeouts_s: Mapping[str, float],
+        bar: Callable[..., None],
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        """`ended` is called when one is over, by which time nobody waits for it."""
+        """`bar` (alias, tool, reason, lasting) is called where a tool must not run early any more; `ended` when a guess
+        is over, by which time nobody waits for it.
+        """
         self._engine = engine
         self._tasks = tasks
         self._send = send
         self._timeouts_s = timeouts_s
+        self._bar = bar
         self._ended = ended
         self.cut_off: set[str] = set()
         """Servers at which a guess was stopped. Some work on, and may yet ask something for it."""
@@ -87,7 +92,7 @@ class Guesses:
                 outcome = outcome_of(result)
                 stopped = False
                 if not is_complete(result):
-                    self.cancel(self._bar(running.call, "it left something open instead of answering"))
+                    self._bar(running.call.server, running.call.tool, LEFT_OPEN, lasting=True)
         except MCPError as error:
             stopped = False
             outcome = FAILED
@@ -100,16 +105,16 @@ class Guesses:
             if state is State.LATE_HIT and outcome is not None:
                 running.result = outcome.result
             running.ended.set()
+            while self._engine.newly_barred:
+                found = self._engine.newly_barred.popleft()
+                self._bar(found.server, found.tool, found.reason, lasting=found.lasting)
         # A slot is free.
         self.start(self._engine.launch(clock.now()))
         self._ended()
 
-    def _bar(self, call: ToolCall, reason: str) -> list[Cancel]:
-        return self._engine.bar(call.server, call.tool, reason, clock.now())
-
-    def bar_all_on(self, alias: str, reason: str) -> None:
+    def bar_all_on(self, alias: str, reason: str, *, lasting: bool) -> None:
         """The server turned to the user while guesses ran there: stop them, and never guess these tools again."""
         for running in [running for running in self._running.values() if running.call.server == alias]:
-            self.cancel(self._bar(running.call, reason))
+            self._bar(alias, running.call.tool, reason, lasting=lasting)
             # Also one that a demand has joined: what comes now comes without the answer.
             running.scope.cancel()

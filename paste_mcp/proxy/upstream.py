@@ -18,6 +18,7 @@ from typing import Any
 
 import anyio
 import uvicorn
+from anyio import to_thread
 from anyio.abc import TaskGroup
 from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
@@ -36,6 +37,7 @@ from paste_mcp.core.engine import Engine
 from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation.arms import arm_of
 from paste_mcp.core.speculation.budget import Budget
+from paste_mcp.core.speculation.conduct import Conduct
 from paste_mcp.proxy import clock, pipes, relay
 from paste_mcp.proxy.access import Access
 from paste_mcp.proxy.learning import Learning
@@ -54,6 +56,7 @@ from paste_mcp.proxy.sdk import (
 )
 from paste_mcp.proxy.session import Session
 from paste_mcp.proxy.short_posts import ShortPosts
+from paste_mcp.proxy.vetting import Vetting
 from paste_mcp.proxy.wire import has_half_pairs
 from paste_mcp.store.catalogues import Catalogues
 from paste_mcp.version import __version__
@@ -145,7 +148,8 @@ class Proxy:
         connects: Mapping[str, Connect],
         catalogues: Catalogues,
         make_recorder: Callable[[str], Recorder],
-        learning: Learning | None = None,
+        learning: Learning | None,
+        vetting: Vetting,
     ) -> None:
         self._config = config
         self._forecaster = forecaster
@@ -154,6 +158,8 @@ class Proxy:
         self._catalogues = catalogues
         self._make_recorder = make_recorder
         self._budget = Budget(config.limits, {alias: server.site() for alias, server in config.servers.items()})
+        self._conduct = Conduct()
+        self._vetting = vetting
         self._policies = {alias: config.policy(alias) for alias in config.servers}
         self._tasks: TaskGroup
         self._sessions: set[Session] = set()
@@ -168,6 +174,7 @@ class Proxy:
         async with anyio.create_task_group() as self._tasks:
             self._links.tasks = self._tasks
             self._tasks.start_soon(self._named.run)
+            self._tasks.start_soon(to_thread.run_sync, self._vetting.warm_up)
             if self._learning is not None:
                 self._tasks.start_soon(self._learning.run)
             try:
@@ -203,6 +210,7 @@ class Proxy:
             prefix=self._config.paste.prefix,
             guess_timeouts_s={alias: self._config.call_timeout_s(alias) for alias in self._config.servers},
             met=self._learning.met if self._learning is not None else lambda _: None,
+            vetting=self._vetting,
         )
         self._sessions.add(session)
         if self._learning is not None:
@@ -214,7 +222,14 @@ class Proxy:
         arm = None if (percent := self._config.paste.ab) is None else arm_of(id, percent)
         if arm is not None:
             recorder.opening["arm"] = arm
-        return Engine(self._forecaster, self._budget, self._policies, journal=recorder.note, sends=arm != "control")
+        return Engine(
+            self._forecaster,
+            self._budget,
+            self._policies,
+            conduct=self._conduct,
+            journal=recorder.note,
+            sends=arm != "control",
+        )
 
     async def _close_session(self, session: Session) -> None:
         if session in self._sessions:
