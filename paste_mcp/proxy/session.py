@@ -37,6 +37,7 @@ from paste_mcp.proxy.reports import Reports
 from paste_mcp.proxy.sdk import MCPError, Request
 from paste_mcp.proxy.speculate import Guesses
 from paste_mcp.proxy.vetting import Vetting
+from paste_mcp.proxy.watch import Watch
 from paste_mcp.store.catalogues import Catalogues
 
 logger = logging.getLogger("paste_mcp")
@@ -81,6 +82,7 @@ class Session:
         self._looked_up: set[tuple[str, str]] = set()
         self._host: Host
         self._wanted: Wanted
+        self._watch: Watch
         self._links = links
         self._guess_timeouts_s = guess_timeouts_s
         self._met = met
@@ -100,7 +102,6 @@ class Session:
                 self.bridge = Bridge(self.tasks, shared=self.engine is None)
                 self._wanted = Wanted(self.tasks, self.links, self.catalogue, self)
                 if self.engine is not None:
-                    self._vetting.listeners.add(self._barred)
                     self.guesses = Guesses(
                         self.engine,
                         self.tasks,
@@ -109,6 +110,7 @@ class Session:
                         self._vetting.bar,
                         self.recorder.flush,
                     )
+                    self._watch = Watch(self._vetting, self.engine, self.guesses, self.catalogue)
                     self.afterwards = Afterwards(self.engine, self.recorder, self.guesses)
                     self.tasks.start_soon(self.afterwards.run)
                 task_status.started(self)
@@ -116,9 +118,9 @@ class Session:
                     await self._closing.wait()
                 finally:
                     self._links.close(self)
-                    self._vetting.listeners.discard(self._barred)
                     # Before the servers are stopped: some take their time, and a host may not wait for them.
                     if self.engine is not None:
+                        self._watch.close()
                         self.afterwards.finish()
                         self.engine.close(clock.now())
                         self.recorder.close(self.engine.ledger)
@@ -167,6 +169,8 @@ class Session:
         active.append(request)
         try:
             result = await self._send(link, request, params, wants_progress)
+            if self.engine is not None and request.method == "tools/call":
+                self._watch.answered(link.alias, str(params.get("name")), result)
             if result.get("resultType") == "input_required" and not request.modern:
 
                 async def again(more: dict[str, Any]) -> dict[str, Any]:
@@ -245,19 +249,8 @@ class Session:
     def _learn(self, alias: str, definitions: list[Any]) -> None:
         """The server listed its tools."""
         tools = self.catalogue.set_tools(alias, definitions)
-        if self.engine is None:
-            return
-        greeting = self.links[alias].greeting
-        tools = self._vetting.reviewed(alias, greeting.name if greeting is not None else None, tools)
-        for name, reason in self._vetting.doubts(alias, tools).items():
-            self._barred(alias, name, reason)
-        self.guesses.cancel(self.engine.set_tools(alias, tools, clock.now()))
-        self._met(tools)
-
-    def _barred(self, alias: str, tool: str, reason: str) -> None:
-        """This tool must not run early any more, as this session or another one found."""
         if self.engine is not None:
-            self.guesses.cancel(self.engine.bar(alias, tool, reason, clock.now()))
+            self._met(self._watch.listed(self.links[alias], tools))
 
     async def _send_guess(self, call: ToolCall) -> dict[str, Any]:
         """A call that nobody asked for yet: no progress, no host behind it."""
@@ -317,12 +310,7 @@ class Session:
 
     def bar_guesses_on(self, alias: str, method: str) -> bool:
         """The server asked something: where guesses ran, they stop, and these tools are never guessed again."""
-        if self.engine is None or not self.guesses.on(alias):
-            return False
-        # Whose question it is can be told only where one call is under way.
-        alone = len(self.guesses.on(alias)) == 1 and not self.calls_on(alias)
-        self.guesses.bar_all_on(alias, f"it asked the user something ({method})", lasting=alone)
-        return True
+        return self.engine is not None and self._watch.asked(alias, method, self._active[alias])
 
     def _may_be_a_guess(self, alias: str, method: str) -> bool:
         """Whether this question may come late, of a guess that was stopped. Roots are asked for outside calls, too."""

@@ -18,7 +18,6 @@ from typing import Any
 
 import anyio
 import uvicorn
-from anyio import to_thread
 from anyio.abc import TaskGroup
 from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
@@ -174,7 +173,6 @@ class Proxy:
         async with anyio.create_task_group() as self._tasks:
             self._links.tasks = self._tasks
             self._tasks.start_soon(self._named.run)
-            self._tasks.start_soon(to_thread.run_sync, self._vetting.warm_up)
             if self._learning is not None:
                 self._tasks.start_soon(self._learning.run)
             try:

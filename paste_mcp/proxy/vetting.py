@@ -29,10 +29,6 @@ class Vetting:
         self._launches = launches
         self._told: set[tuple[str, str, str]] = set()
 
-    def warm_up(self) -> None:
-        """Read the catalogue before somebody waits for it."""
-        _ = self._reviewed.entries
-
     def reviewed(self, alias: str, called: str | None, tools: Iterable[Tool]) -> list[Tool]:
         """The tools of the server that calls itself so, each with what is known of it."""
         launch = self._launches.get(alias)

@@ -7,12 +7,11 @@ can only cost it something.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final, cast, get_args
 
 from ruamel.yaml import YAML
@@ -21,6 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from paste_mcp.core.model import Kind, Review
 from paste_mcp.data import data_path
 
+SHIPPED: Final = "catalogue.yaml"
 MAX_FILE: Final = 1024 * 1024
 """Bytes of a catalogue file."""
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -59,43 +59,54 @@ class Entry:
 
 
 class Reviewed:
-    """All entries, those of the user's own files first."""
+    """All entries, those of the user's own files first. Of the shipped file only what fits a server is ever read."""
 
-    def __init__(self, own: Iterable[Entry] = (), *, shipped: Path | None = None) -> None:
+    def __init__(self, own: Iterable[Entry] = ()) -> None:
         self._own = list(own)
-        self._shipped = data_path("catalogue.yaml") if shipped is None else shipped
-        self._reading = Lock()
-
-    @cached_property
-    def _text(self) -> bytes:
-        return self._shipped.read_bytes().lower()
-
-    @cached_property
-    def _all(self) -> list[Entry]:
-        return [*self._own, *load_catalogue(self._shipped)]
 
     @property
-    def entries(self) -> Sequence[Entry]:
-        """Read at the first look. The shipped file takes a moment, which a thread can spend while servers start."""
-        with self._reading:
-            return self._all
+    def entries(self) -> list[Entry]:
+        """Each and every one."""
+        return [*self._own, *load_catalogue(data_path(SHIPPED))]
 
     def env(self, launch: str | None) -> Mapping[str, str]:
         """What makes a server harmless that is started by this package."""
-        if launch is None or (not self._own and launch.encode() not in self._text):
-            return {}  # the common case, without reading the whole file
-        return next((entry.env for entry in self.entries if launch in entry.launches), {})
+        return next((entry.env for entry in self._near(launch) if launch in entry.launches), {})
 
     def review(self, launch: str | None, called: str | None, tool: str, shape: str) -> Review | None:
         """What is known of this tool of the server that `launch` starts and that calls itself `called`."""
-        started = [entry for entry in self.entries if launch in entry.launches]
+        near = self._near(launch, called)
+        started = [entry for entry in near if launch in entry.launches]
         both = [entry for entry in started if entry.server == called]
-        by_name = [entry for entry in self.entries if entry.server == called]
+        by_name = [entry for entry in near if entry.server == called]
         for sure, fitting in ((True, both), (False, started), (False, by_name)):
             for entry in fitting:
                 if (review := entry.review(tool, shape, sure=sure)) is not None:
                     return review
         return None
+
+    def _near(self, *names: str | None) -> list[Entry]:
+        """All entries that could fit these names, and some that do not."""
+        told = [_folded(name) for name in names if name]
+        return self._own + [_shipped_entry(part) for part in _shipped_parts() if any(name in part[0] for name in told)]
+
+
+@cache
+def _shipped_parts() -> list[tuple[str, str]]:
+    """The shipped entries as text, folded and as it is. To read all of them takes longer than to start a server."""
+    text = data_path(SHIPPED).read_text(encoding="utf-8")
+    parts = text.split("\n  - ")[1:]
+    return [(_folded(part), f"  - {part}") for part in parts]
+
+
+@cache
+def _shipped_entry(part: tuple[str, str]) -> Entry:
+    [raw] = YAML(typ="safe", pure=True).load(part[1])
+    return _entry(data_path(SHIPPED), "servers", raw)
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def load_catalogues(paths: Iterable[Path]) -> list[Entry]:
@@ -149,7 +160,7 @@ def _entry(path: Path, place: str, raw: Any) -> Entry:
             if tool in kinds:
                 raise CatalogueError(path, f"{place}.{kind}", f"{tool} is listed as {kinds[tool]}, too; keep one")
             kinds[tool] = kind
-    launches = frozenset(name.lower().replace("_", "-") for name in (raw["package"], *words.get("also", ())))
+    launches = frozenset(_folded(name) for name in (raw["package"], *words.get("also", ())))
     return Entry(launches, raw["server"], closed, cast("dict[str, str]", env), words.get("metered", ()), kinds, shapes)
 
 
