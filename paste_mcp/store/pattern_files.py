@@ -6,6 +6,7 @@ is read: no anchors, no duplicate keys, no tags that make objects, no huge files
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ MAX_FILE: Final = 256 * 1024
 """Bytes of a pattern file."""
 MAX_DEPTH: Final = 40
 """Levels of nesting; a pattern needs about ten."""
+MAX_BRACKETS: Final = 4 * MAX_DEPTH
+_BRACKET: Final = re.compile(r"[\[\]{}]")
 
 
 class PatternFileError(ValueError):
@@ -43,6 +46,8 @@ def load_patterns(path: Path, users_own: bool) -> list[Pattern]:
 
 def parse_patterns(text: str, path: Path, users_own: bool) -> list[Pattern]:
     """The patterns that a file with this text has. Raises `PatternFileError`."""
+    if _brackets_deep(text) > MAX_BRACKETS:
+        raise PatternFileError(path, None, "is nested too deeply", "flatten it")
     yaml = YAML(typ="safe", pure=True)
     try:
         root = yaml.compose(text)
@@ -85,6 +90,15 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise PatternFileError(path, line, "is not UTF-8 text", "save it as UTF-8") from None
+
+
+def _brackets_deep(text: str) -> int:
+    """How deep brackets are open at most, those in texts included. Asked first: the parser takes the square of it."""
+    deep = deepest = 0
+    for sign in _BRACKET.findall(text):
+        deep = deep + 1 if sign in "[{" else max(0, deep - 1)
+        deepest = max(deepest, deep)
+    return deepest
 
 
 def _refuse_anchors(root: Node, path: Path) -> None:

@@ -1,0 +1,295 @@
+# ruff: noqa: E501 - inputs read better whole
+"""Whatever comes in is taken or refused by an error of ours: from the wire, from files, from servers."""
+
+import asyncio
+import copy
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from paste_mcp.config import ConfigError, parse_config
+from paste_mcp.config.jsonc import read_jsonc
+from paste_mcp.core.patterns.paths import Budget, PathError, compile_path, path_text, walk
+from paste_mcp.core.prediction.fits import fitted
+from paste_mcp.core.speculation.policy import decide_tool
+from paste_mcp.core.speculation.settings import ServerPolicy
+from paste_mcp.proxy.catalogue import Catalogue
+from paste_mcp.proxy.events import EventReader
+from paste_mcp.proxy.lines import LineDispatcher
+from paste_mcp.proxy.wire import decode, encode
+from paste_mcp.store.pattern_files import PatternFileError, parse_patterns
+from paste_mcp.store.traces import BrokenSession, session_of
+
+ODD = [
+    "\x00", "\ud800", "\u2028", "é", "\"", "\\", "{", "}", "[", "]", ":", ",", "#", "&a", "*a", "!!python/object:x",
+    "<<", "- ", "? ", "|", "%", "`", "1e999", "-0", "9" * 40, "NaN", "null", "~", "${A}", "$", "$..x", "[*]", "[?(@.a)]",
+    "[1:2]", "\"" * 3, "\t", "\r\n", "[" * 2000, "{\"a\":" * 300, "/*", "//", "\ufeff",
+]  # fmt: skip
+
+
+def mutated(*texts):
+    """One of these, cut, doubled, and with odd things put into it."""
+
+    def change(text, changes):
+        for anywhere, width, put in changes:
+            at = anywhere % (len(text) + 1)
+            text = text[:at] + put + text[at + width :]
+        return text
+
+    change_list = st.lists(
+        st.tuples(st.integers(0, 10_000), st.integers(0, 40), st.sampled_from(ODD) | st.text(max_size=3)), max_size=4
+    )
+    return st.builds(change, st.sampled_from(texts), change_list)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(ODD),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+# --- targets: each takes one input, and raises where something is wrong ---------------------------------------------
+
+MESSAGE = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":[1,2.5,null,"é"]}}}'
+LINES = mutated(
+    MESSAGE,
+    '{"jsonrpc":"2.0","id":"a","result":{"content":[]}}',
+    '{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"x","data":{}}}',
+    '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":2}}',
+    '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}',
+)
+
+
+class Pipe:
+    """Where a dispatcher writes to."""
+
+    full = False
+
+    def listen(self, listener):
+        self.listener = listener
+
+    def hold(self):
+        pass
+
+    def go_on(self):
+        pass
+
+    def write(self, data):
+        assert data.endswith(b"\n")
+        json.loads(data)
+
+    async def drain(self):
+        pass
+
+
+LOOP = asyncio.new_event_loop()
+
+
+def line(text):
+    raw = text.encode("utf-8", "surrogatepass")
+    try:
+        value = decode(raw)
+    except ValueError:
+        value = None
+    else:
+        again = json.loads(encode(value))
+        assert repr(again) == repr(value)
+
+    async def hear():
+        async def answer(_, method, params):
+            return {"method": method}
+
+        async def ignore(*_):
+            return None
+
+        pipe = Pipe()
+        dispatcher = LineDispatcher(pipe)
+        running = asyncio.ensure_future(dispatcher.run(answer, ignore))
+        await asyncio.sleep(0)
+        for one in raw.split(b"\n"):
+            dispatcher.heard_line(one)
+        await asyncio.sleep(0)
+        dispatcher.ended()
+        await running
+
+    LOOP.run_until_complete(hear())
+
+
+def config(text):
+    try:
+        found = parse_config(read_jsonc(text, "c.json"), "c.json", {"A": "a"}, Path("/nowhere"))
+    except ConfigError as error:
+        assert str(error).isprintable()
+    else:
+        assert found.servers
+        for alias in found.servers:
+            found.policy(alias)
+
+
+CONFIG_TEXTS = (
+    '{"mcpServers": {"git": {"command": "uvx", "args": ["x", "${A}"], "env": {"K": "v"}, "speculation": "annotated"}}}',
+    '{"mcpServers": {"a": {"url": "https://h/mcp", "auth": "oauth", "headers": {"X": "${A}"}}}, "paste": {"prefix": true,'
+    ' "auth": {"tokens": [{"token": "${A}", "principal": "x"}], "oauth": {"issuer": "https://i", "resource": "https://r"}}}}',
+    '// comment\n{"servers": {"a": {"command": "x", "speculation": {"mode": "listed", "allow": ["t*"]}}}, "paste":'
+    ' {"limits": {"total": 3, "ttl_s": 1.5}, "record": "full", "patterns": ["p.yaml"]}}',
+)
+CONFIGS = mutated(*CONFIG_TEXTS)  # fmt: skip
+
+
+def pattern_file(text):
+    try:
+        found = parse_patterns(text, Path("p.yaml"), users_own=True)
+    except PatternFileError as error:
+        assert "\n" not in str(error)
+    else:
+        assert isinstance(found, list)
+
+
+PATTERN_TEXTS = (
+    """version: 1
+patterns:
+  - name: search-then-visit
+    context: [{server: research, tool: "*search*", status: ok}]
+    target: {server: same, tool: visit}
+    arguments:
+      url: {result: -1, path: "$.results[*].url", pick: {1: .38, 2: .20}}
+      other: {join: [{argument: -1, name: a}, {const: x}], with: "/"}
+    probability: 0.51
+    evidence: {seen: 4, hit: 2}
+""",
+    "version: 1\npatterns:\n  - {name: a, context: [{tool: x}], target: {tool: same}, probability: 0.5, arguments: {p: {successor: {argument: -1, name: p}}}}\n",
+)
+PATTERNS = mutated(*PATTERN_TEXTS)
+
+DOCUMENT = {"a": [{"b": 1, "c": ["x"]}, {"b": 2}], "b": {"c": {"d": [[1, 2], [3]]}}, "": None, "é": 1}
+
+
+def path(text):
+    try:
+        steps = compile_path(text)
+    except PathError:
+        return
+    assert compile_path(path_text(steps)) == steps
+    list(walk(steps, DOCUMENT, Budget(1000)))
+
+
+PATH_TEXTS = ("$.a[*].b", "$['a'][0].c[-1]", "$.b.c.d[*][0:2]", '$["é"]', "$", "$.a[1:]")
+PATHS = mutated(*PATH_TEXTS) | st.text(max_size=20)
+
+
+def trace(text):
+    with suppress(BrokenSession):
+        session_of(text, "t")
+
+
+TRACE_TEXTS = (
+    '{"id": "s", "source": "x", "tools": ["a"], "calls": [{"turn": 0, "tool": "a__b", "arguments": {"x": 1}, "result": "r",'
+    ' "ok": true, "duration_s": 0.5}, {"turn": 1, "tool": "c", "arguments": {}, "result": null}]}',
+    '{"session": "s", "calls": [{"tool": "x", "args": {"a": [1]}, "result": {"content": [{"type": "text", "text": "{}"}]}}]}',
+)
+TRACES = mutated(*TRACE_TEXTS)
+
+
+def tools(definitions):
+    before = copy.deepcopy(definitions)
+    catalogue = Catalogue(["a", "b"], prefix=True)
+    for tool in catalogue.set_tools("a", definitions):
+        for policy in (ServerPolicy(), ServerPolicy(mode="annotated"), ServerPolicy(mode="listed", allow=("*",))):
+            decide_tool(policy, tool)
+        shown = catalogue.expose("a", tool.name)
+        assert catalogue.resolve(shown) == ("a", tool.name)
+        fitted({"x": 1, "y": "z"}, tool.input_schema)
+    assert repr(definitions) == repr(before)
+
+
+SCHEMA = st.recursive(
+    st.fixed_dictionaries(
+        {}, optional={"type": st.sampled_from(["object", "string", "array", 1, None]) | JSON, "enum": JSON, "const": JSON,
+                      "required": st.lists(st.sampled_from(["x", "y"])) | JSON, "$ref": JSON, "format": JSON}
+    ),
+    lambda inner: st.fixed_dictionaries(
+        {}, optional={"properties": st.dictionaries(st.sampled_from(["x", "y", ""]), inner) | JSON, "items": inner | JSON,
+                      "anyOf": st.lists(inner, max_size=3) | JSON, "allOf": st.lists(inner, max_size=2), "type": st.just("object")}
+    ),
+    max_leaves=6,
+)  # fmt: skip
+TOOLS = st.lists(
+    JSON
+    | st.fixed_dictionaries(
+        {"name": st.sampled_from(["read", "", "a__b", "delete_all", "x" * 200]) | st.text(max_size=6) | JSON},
+        optional={
+            "inputSchema": SCHEMA | JSON,
+            "outputSchema": SCHEMA | JSON,
+            "annotations": st.dictionaries(st.sampled_from(["readOnlyHint", "openWorldHint", "destructiveHint"]), JSON)
+            | JSON,
+            "description": JSON,
+        },
+    ),
+    max_size=4,
+)
+
+
+def events(text):
+    reader = EventReader(4096)
+    raw = text.encode("utf-8", "surrogatepass")
+    with suppress(ValueError):
+        for at in range(0, len(raw), 7):
+            list(reader.read(raw[at : at + 7]))
+
+
+EVENTS = mutated(
+    f"id: 1\nevent: message\ndata: {MESSAGE}\n\n", "retry: 5\n\n: hello\r\ndata\rdata:x\n\n", "data: {\ndata: }\n\n"
+)
+
+TARGETS = {
+    "lines": (line, LINES),
+    "events": (events, EVENTS),
+    "config": (config, CONFIGS),
+    "patterns": (pattern_file, PATTERNS),
+    "paths": (path, PATHS),
+    "traces": (trace, TRACES),
+    "tools": (tools, TOOLS),
+}
+SMALL = 100
+
+
+@pytest.mark.parametrize(
+    "most", [SMALL, pytest.param(100_000, marks=pytest.mark.fuzz)], ids=["small", "many"]
+)  # fmt: skip
+@pytest.mark.parametrize("target", TARGETS)
+def test_odd_input_is_taken_or_refused_by_an_error_of_ours(spell, target, most):
+    take, inputs = TARGETS[target]
+    done, slowest = 0, 0.0
+
+    def try_it(given):
+        nonlocal done, slowest
+        began = time.process_time()
+        take(given)
+        done, slowest = done + 1, max(slowest, time.process_time() - began)
+
+    many = min(most, 1000)
+    while done < most and not (done and spell.over):
+        check = settings(
+            max_examples=many, database=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck)
+        )  # fmt: skip
+        seed(spell.seed + done)(check(given(inputs)(try_it)))()
+    assert slowest < 2.5, "no input may take long, however odd"
+    spell.tell(inputs=done, slowest_s=round(slowest, 3))
+
+
+def test_the_shapes_that_odd_input_is_made_of_are_taken_as_they_are():
+    """Else all could pass by refusing everything."""
+    for text in CONFIG_TEXTS:
+        assert parse_config(read_jsonc(text, "c"), "c", {"A": "a" * 16}, Path("/nowhere")).servers
+    for text in PATTERN_TEXTS:
+        assert parse_patterns(text, Path("p"), users_own=True)
+    for text in TRACE_TEXTS:
+        assert session_of(text, "t").calls
+    for text in PATH_TEXTS:
+        assert compile_path(text) is not None
