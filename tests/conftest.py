@@ -56,7 +56,7 @@ def spell(request, record_property):
     given = request.config.getoption("seed")
     seed = random.SystemRandom().randrange(2**32) if given is None else given
     long = any(request.node.get_closest_marker(mark) for mark in LONG)
-    seconds = request.config.getoption("seconds") if long else 20
+    seconds = request.config.getoption("seconds") if long else 2
     print(f"seed {seed}")  # shown where the test fails
     return Spell(request.node.name, seed, seconds, record_property)
 

@@ -28,7 +28,7 @@ from mcp.shared.dispatcher import (
 )
 from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.transport_context import TransportContext
-from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS, REQUEST_TIMEOUT
+from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS, PARSE_ERROR, REQUEST_TIMEOUT
 from pydantic import ValidationError
 
 from paste_mcp.proxy.sdk import MCPError
@@ -230,6 +230,19 @@ class JsonRpc(ABC):
             self._told(method, params or {})
             if not run_notify_intercept(self._intercept, method, params):
                 self._start(_contained(self._on_notify, Inbound(self), method, params))
+
+    def misheard(self, id: str | int, is_request: bool) -> None:
+        """A request of the peer, or its answer to this one of ours, came but cannot be read."""
+        told: Message = {
+            "jsonrpc": "2.0",
+            "id": id,
+            "error": {"code": PARSE_ERROR, "message": "cannot be read as JSON"},
+        }
+        if is_request:
+            self._start(self._send(told, {}))
+        else:
+            told["error"]["message"] = "the answer cannot be read as JSON"
+            self._answered(told)
 
     def _asked(self, id: Any, method: str, params: Message | None) -> asyncio.Task[None]:
         """The peer wants an answer."""

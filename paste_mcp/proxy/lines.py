@@ -10,7 +10,7 @@ from mcp.shared.dispatcher import CallOptions
 
 from paste_mcp.proxy.jsonrpc import JsonRpc, Message, cancellation, is_message
 from paste_mcp.proxy.repeats import Incoming, Outgoing
-from paste_mcp.proxy.wire import encode
+from paste_mcp.proxy.wire import broken_id, encode
 
 logger = logging.getLogger("paste_mcp")
 
@@ -76,6 +76,8 @@ class LineDispatcher(JsonRpc):
             self._noise = 0
             self.heard(message)
         elif line.strip():
+            if message is None and (found := broken_id(line)) is not None:
+                self.misheard(*found)
             self._noise += 1
             logger.debug("skipped a line that is no JSON-RPC: %.80r", line)
             if self._noise > MAX_NOISE:

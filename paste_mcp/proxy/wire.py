@@ -6,12 +6,21 @@ orjson turns integers beyond 64 bits into floats and refuses lone surrogates; th
 from __future__ import annotations
 
 import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 
+DEEPEST = 1024
+"""Levels of nesting from which on nothing is read."""
 _LONG = 19
 """Digits from which on an integer may not fit into 64 bits."""
+_ANY_ID = rb'"id"\s*:\s*(\d{1,15}|"[\x20\x21\x23-\x5b\x5d-\x7e]{1,64}")\s*'
+_ID = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*' + _ANY_ID + rb",")
+_ID_LAST = re.compile(rb",\s*" + _ANY_ID + rb"\}\s*\Z")
 _DIGITS_AS_0 = bytes(ord("0") if ord("0") <= byte <= ord("9") else ord(" ") for byte in range(256))
 
 
@@ -28,12 +37,27 @@ def decode(line: bytes | bytearray) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def broken_id(line: bytes | bytearray) -> tuple[str | int, bool] | None:
+    """The id of a message that cannot be read, if it is plain to see at its beginning or end, and whether it is a
+    request: whoever waits for it need not wait for ever.
+    """
+    found = _ID.match(line[:256]) or _ID_LAST.search(line[-256:])
+    if found is None or not line.rstrip().endswith(b"}"):
+        return None  # perhaps only the beginning of it
+    try:
+        id = json.loads(found[1])
+    except ValueError:
+        return None
+    return id, b'"method"' in line[:256] or b'"method"' in line[-256:]
+
+
 def encode(value: Any) -> bytes:
     """`value` as one line, with the line break."""
     try:
         return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
     except (TypeError, orjson.JSONEncodeError):
-        return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+        with _room_for_depth():
+            return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
 def has_half_pairs(value: Any) -> bool:
@@ -42,10 +66,22 @@ def has_half_pairs(value: Any) -> bool:
         orjson.dumps(value)
     except TypeError:
         try:
-            json.dumps(value, ensure_ascii=False).encode()
+            with _room_for_depth():
+                json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             return True
     return False
+
+
+@contextmanager
+def _room_for_depth() -> Iterator[None]:
+    """Whatever could be read can be written: orjson reads deeper than it writes, and than Python goes by default."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + 2 * DEEPEST)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _has_long_number(line: bytes | bytearray) -> bool:

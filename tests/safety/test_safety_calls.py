@@ -156,11 +156,12 @@ async def storm(host, chance, calls, tally):
         nonce = f"{chance.random():.17f}"
         tool = chance.choice(["search", "search", "write"] + ["visit"] * 4)
         given = {"query": nonce} if tool == "search" else {"url": urls.pop() if urls and tool == "visit" else nonce}
+        tally["calls"] += 1
         with anyio.CancelScope() as scope:
-            if chance.random() < 0.15:
-                scope.deadline = anyio.current_time() + chance.choice([0.01, 1, 1.999, 2, 2.001])
+            if chance.random() < 0.3:
+                scope.deadline = anyio.current_time() + chance.choice([0.01, 0.5, 1, 1.999, 2])
             async with anyio.create_task_group() as tasks:
-                if chance.random() < 0.15:
+                if chance.random() < 0.3:
 
                     async def stop(scope=scope):
                         for _ in range(chance.randrange(40)):
@@ -170,7 +171,6 @@ async def storm(host, chance, calls, tally):
                     tasks.start_soon(stop)
                 found = await quietly(host, tool, **given)
                 tasks.cancel_scope.cancel()
-                tally["calls"] += 1
                 if found is not None:
                     if tool == "search":
                         right = found["urls"] == [f"{nonce}/{n}" for n in range(3)]
