@@ -241,7 +241,7 @@ class JsonRpc(ABC):
         if is_request:
             self._start(self._send(told, {}))
         else:
-            told["error"]["message"] = "the answer cannot be read as JSON"
+            told["error"]["message"] = "the server's answer cannot be read as JSON"
             self._answered(told)
 
     def _asked(self, id: Any, method: str, params: Message | None) -> asyncio.Task[None]:
