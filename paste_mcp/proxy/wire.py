@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -57,7 +58,11 @@ def encode(value: Any) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
     except (TypeError, orjson.JSONEncodeError):
         with _room_for_depth():
-            return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+            try:
+                text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+            except ValueError:
+                text = json.dumps(_finite(value), separators=(",", ":"))
+            return text.encode() + b"\n"
 
 
 def has_half_pairs(value: Any) -> bool:
@@ -71,6 +76,15 @@ def has_half_pairs(value: Any) -> bool:
         except UnicodeEncodeError:
             return True
     return False
+
+
+def _finite(value: Any) -> Any:
+    """`value` with null for numbers that JSON has no way to write, as orjson does it too."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 @contextmanager
