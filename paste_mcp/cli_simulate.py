@@ -63,11 +63,13 @@ def simulate(
     per_server: Annotated[int, typer.Option(min=1, help="limits.per_server: of these, on one server.")] = 2,
     launch_cost: Annotated[float, typer.Option(min=0, help="Seconds of the proxy's work on a guess.")] = 0.001,
     seed: SeedOption = 0,
+    scale: Annotated[bool, typer.Option("--scale", help="Instead: what a decision costs among 1 to 10,000.")] = False,
     json: JsonOption = False,
 ) -> None:
     """What speculation gains on recorded sessions, beside its rivals, a perfect one, and an always wrong one."""
     from paste_mcp.core.speculation.settings import Limits
     from paste_mcp.lab.evaluate.run import EvaluationError
+    from paste_mcp.lab.simulate import scale as scaling
     from paste_mcp.lab.simulate import verb
     from paste_mcp.lab.simulate.run import SimulationError
     from paste_mcp.lab.simulate.servers import Capacity
@@ -79,7 +81,10 @@ def simulate(
         by=by, online=online, capacity=capacity, limits=limits, launch_cost_s=launch_cost, seed=seed,
     )  # fmt: skip
     try:
-        verb.run(traces or (), options, json=json)
+        if scale:
+            scaling.run(to_json=json)
+        else:
+            verb.run(traces or (), options, json=json)
     except (TraceError, EvaluationError, SimulationError) as error:
         refuse(str(error))
 

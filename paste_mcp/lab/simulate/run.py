@@ -100,9 +100,16 @@ def play(cases: Sequence[Case], world: World, side_by_side: int) -> list[Session
     return played
 
 
-def cases_of(lessons: Sequence[Lesson], ways: Mapping[Plan, Way], policy: Policy, copies: int) -> list[Case]:
-    """The test sessions of these plans, in the order of the file, the whole of them `copies` times."""
-    known = {plan: reads_of(lessons[number] for number in plan.knowledge) for plan in ways}
+def cases_of(asked: Comparison, ways: Mapping[Plan, Way], policy: Policy, copies: int) -> list[Case]:
+    """The test sessions of these plans, in the order of the file, the whole of them `copies` times.
+
+    Tools are known from training; to who learns from session to session, all are: servers list them.
+    """
+    lessons = asked.lessons
+    known = {
+        plan: reads_of(lessons[number] for number in (*plan.knowledge, *(plan.test if asked.online else ())))
+        for plan in ways
+    }
     tested = sorted(((number, plan) for plan in ways for number in plan.test), key=lambda one: one[0])
     return [
         Case(
@@ -172,7 +179,7 @@ def _play(name: str, policy_name: str, gates: Mapping[int, Gate]) -> list[Played
     runs = []
     for side_by_side in _asked.side_by_side:
         copies = math.ceil(side_by_side / tested)
-        cases = cases_of(_asked.lessons, trained(_asked, plans, policy), policy, copies)
+        cases = cases_of(_asked, trained(_asked, plans, policy), policy, copies)
         sessions = play(cases, World(setting, opens_early=policy.opens_early), side_by_side)
         runs.append(Played(name, policy_name, side_by_side, copies, sessions))
     return runs
