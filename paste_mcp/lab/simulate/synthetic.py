@@ -1,8 +1,9 @@
 """A workload made from a seed: workflows that follow ids, done again and again with other values.
 
-Twenty workflows on two servers of the demo servers' shapes (search and visit; list, grep and read), each run fifty
-times: the best case of speculation, and said to be. What varies is every value and where in a list the next one stands
-(mostly first). What does not is the order of the tools.
+Twenty workflows, each run fifty times: on servers of the demo servers' shapes (search and visit; list, grep and read),
+which the shipped patterns know, and on a help desk's, which they do not. It is the best case of speculation, and said
+to be. What varies is every value; the order of the tools and where in a list the next value stands (mostly first)
+belong to the workflow.
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ LATER: Final = "synthetic, after 3 runs"
 _RANKS: Final = (0, 0, 0, 0, 0, 0, 0, 1, 1, 2)
 """Which entry of a list a step takes, as often as it stands here."""
 _LISTED: Final = 5
+_FAMILIES: Final = (
+    ("research/search", "research/visit", "research/visit"),
+    ("workspace/grep", "workspace/read", None),
+    ("workspace/list_files", "workspace/read", None),
+    ("desk/lookup", "desk/history", "desk/customer"),
+)
+"""A tool that looks up, one that opens what it found, and one that follows what that refers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +65,18 @@ def trace_lines(seed: int, workflows: int, runs: int) -> Iterator[str]:
 
 
 def _workflow(random: Random) -> list[Step]:
-    """Search, then follow results and what they refer to; or grep or list, then read what was found."""
-    first, then = random.choice([("research/search", "research/visit"), ("workspace/grep", "workspace/read"),
-                                 ("workspace/list_files", "workspace/read")])  # fmt: skip
+    """A look-up, then following what it found, and sometimes what that refers to."""
+    first, then, deeper = random.choice(_FAMILIES)
     steps = [Step(first)]
-    for number in range(1, random.randint(4, 7)):
-        deeper = then == "research/visit" and number > 1 and random.random() < 0.3
-        of = number - 1 if deeper else 0
-        taken = [step.rank for step in steps[1:] if step.of == of]
+    while len(steps) < 4 or (len(steps) < 7 and random.random() < 0.6):
+        if deeper is not None and steps[-1].tool == then and random.random() < 0.4:
+            steps.append(Step(deeper, len(steps) - 1, 0))
+            continue
+        taken = [step.rank for step in steps if step.of == 0]
         rank = max(taken) + 1 if taken else random.choice(_RANKS)
-        if rank < _LISTED:
-            steps.append(Step(then, of, rank))
+        if rank == _LISTED:
+            break
+        steps.append(Step(then, 0, rank))
     return steps
 
 
@@ -116,12 +125,29 @@ def _read(path: str, random: Random) -> Answer:
     return {"path": path}, {"path": path, "text": _word(random), "total_lines": random.randint(1, 900)}, []
 
 
+def _lookup(subject: str, random: Random) -> Answer:
+    refs = [_word(random) for _ in range(_LISTED)]
+    return {"subject": subject}, {"cases": [{"ref": ref, "state": "open"} for ref in refs]}, refs
+
+
+def _history(ref: str, random: Random) -> Answer:
+    who = _word(random)
+    return {"case": ref}, {"ref": ref, "opened_by": {"number": who}, "notes": _word(random)}, [who]
+
+
+def _customer(number: str, random: Random) -> Answer:
+    return {"customer": number}, {"customer": number, "name": _word(random)}, []
+
+
 _ANSWERS: Final[Mapping[str, Callable[[str, Random], Answer]]] = {
     "research/search": _search,
     "research/visit": _visit,
     "workspace/grep": _grep,
     "workspace/list_files": _list,
     "workspace/read": _read,
+    "desk/lookup": _lookup,
+    "desk/history": _history,
+    "desk/customer": _customer,
 }
 
 
