@@ -59,15 +59,15 @@ def simulate(
     concurrency: Annotated[int, typer.Option(min=0, help="Calls that a server answers side by side; 0: all.")] = 16,
     rate: Annotated[float, typer.Option(min=0, help="Calls that a server begins in a second; 0: all.")] = 0.0,
     cancel: Annotated[bool, typer.Option(help="Servers drop a cancelled call, or work on it to the end.")] = True,
-    total: Annotated[int, typer.Option(min=1, help="limits.total: guesses under way at once.")] = 8,
-    per_server: Annotated[int, typer.Option(min=1, help="limits.per_server: of these, on one server.")] = 2,
+    shared: Annotated[bool, typer.Option("--shared", help="Sessions share servers; else each has its own.")] = False,
+    total: Annotated[int | None, typer.Option(min=1, help="limits.total: guesses under way at once.")] = None,
+    per_server: Annotated[int | None, typer.Option(min=1, help="limits.per_server: of these, on a server.")] = None,
     launch_cost: Annotated[float, typer.Option(min=0, help="Seconds of the proxy's work on a guess.")] = 0.001,
     seed: SeedOption = 0,
     scale: Annotated[bool, typer.Option("--scale", help="Instead: what a decision costs among 1 to 10,000.")] = False,
     json: JsonOption = False,
 ) -> None:
     """What speculation gains on recorded sessions, beside its rivals, a perfect one, and an always wrong one."""
-    from paste_mcp.core.speculation.settings import Limits
     from paste_mcp.lab.evaluate.run import EvaluationError
     from paste_mcp.lab.simulate import scale as scaling
     from paste_mcp.lab.simulate import verb
@@ -75,10 +75,11 @@ def simulate(
     from paste_mcp.lab.simulate.servers import Capacity
     from paste_mcp.store.traces import TraceError
 
-    capacity, limits = Capacity(concurrency, rate, cancel), Limits(total=total, per_server=per_server)
+    capacity = Capacity(concurrency, rate, cancel)
     options = verb.Options(
         policies=policies, think=think, latency=latency, start=start, sessions=sessions, train=train, folds=folds,
-        by=by, online=online, capacity=capacity, limits=limits, launch_cost_s=launch_cost, seed=seed,
+        by=by, online=online, capacity=capacity, shared=shared, total=total, per_server=per_server,
+        launch_cost_s=launch_cost, seed=seed,
     )  # fmt: skip
     try:
         if scale:

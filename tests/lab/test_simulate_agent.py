@@ -8,24 +8,23 @@ from paste_mcp.lab.simulate.policies import Foretelling, ReadsOnly
 from paste_mcp.lab.simulate.run import play
 from paste_mcp.lab.simulate.servers import Capacity
 from paste_mcp.lab.simulate.times import Fixed, Times
-from paste_mcp.lab.simulate.world import Setting, World
+from paste_mcp.lab.simulate.world import Setting
 
 READS = {("s", "read_it"): True}
 
 
-def setting(think=4.0, latency=1.0, start=0.0, launch_cost=0.0, **capacity):
+def setting(think=4.0, latency=1.0, start=0.0, launch_cost=0.0, shared=False, **capacity):
     times = Times("0", Fixed(think), Fixed(latency), Fixed(start))
-    return Setting(times=times, capacity=Capacity(**capacity), launch_cost_s=launch_cost)
+    return Setting(times=times, capacity=Capacity(**capacity), shared=shared, launch_cost_s=launch_cost)
 
 
 def played(made, says=lambda history: [], *, opens_early=True, side_by_side=1, copies=1, **of_setting):
-    world = World(setting(**of_setting), opens_early=opens_early)
     forecaster = says if isinstance(says, Foretelling) else Saying(says)
     cases = [
         Case(f"{made.session}~{copy}", made, READS, ReadsOnly(forecaster, made, READS), indexed=False)
         for copy in range(copies)
     ]
-    return play(cases, world, side_by_side)
+    return play(cases, setting(**of_setting), side_by_side, opens_early=opens_early)
 
 
 def one(*arguments, **more):
@@ -116,7 +115,7 @@ def test_the_oracle_hides_all_but_the_first_call():
     assert (session.e2e_s, session.ledger.issued, session.ledger.wasted) == (13.0, 2, 0)
 
 
-def test_sessions_side_by_side_share_a_servers_slots_and_the_next_begins_where_one_ends():
-    sessions = played(THREE, copies=3, side_by_side=2, slots=1)
-    assert sorted((session.began, session.ended) for session in sessions) == [(0.0, 15.0), (0.0, 16.0), (15.0, 30.0)]
-    assert sum(len(session.latencies_s) for session in sessions) == 9
+@pytest.mark.parametrize(("shared", "ended"), [(False, 15.0), (True, 16.0)])
+def test_sessions_side_by_side_wait_for_each_other_where_they_share_a_server_of_one_slot(shared, ended):
+    sessions = played(THREE, copies=3, side_by_side=2, slots=1, shared=shared)
+    assert sorted((each.began, each.ended) for each in sessions) == [(0.0, 15.0), (0.0, ended), (15.0, 30.0)]

@@ -181,13 +181,13 @@ class Agent:
 
     def _arrive(self, server: str, job: Job) -> None:
         if not job.stopped:
-            self._world.server(server).ask(job)
+            self._world.server(server, self._case.name).ask(job)
 
     def _carry_out(self, cancels: Iterable[Cancel]) -> None:
         for cancel in cancels:
             job = self._running.get(cancel.id)
             if job is not None and not job.stopped:
-                self._world.server(self._servers[cancel.id]).cancel(job)
+                self._world.server(self._servers[cancel.id], self._case.name).cancel(job)
                 # As in the proxy, where the task that waits hears of it a moment later.
                 self._clock.at(self._clock.now, partial(self._guess_ended, cancel.id, None))
 

@@ -43,7 +43,7 @@ from paste_mcp.lab.simulate.policies import POLICIES
 from paste_mcp.lab.simulate.run import play
 from paste_mcp.lab.simulate.synthetic import EARLY, trace_lines
 from paste_mcp.lab.simulate.times import Times
-from paste_mcp.lab.simulate.world import Setting, World
+from paste_mcp.lab.simulate.world import Setting
 from paste_mcp.store.traces import TracedSession, read_traces
 
 MEASURED: Final = ("none", "ours", "oracle", "all-wrong")
@@ -206,7 +206,7 @@ def _simulated(foreseen: Foreseen, times: Times) -> Session:
     """The same session on simulated time, its servers started already."""
     lesson, policy = foreseen.lesson, POLICIES[foreseen.policy]
     case = Case(lesson.session, lesson, foreseen.known, foreseen.forecaster(), policy.indexed)
-    return play([case], World(Setting(times=times), opens_early=True), 1)[0]
+    return play([case], Setting(times=times), 1, opens_early=True)[0]
 
 
 def _result(policy: str, held: Sequence[Held], simulated: Sequence[Session]) -> Result:

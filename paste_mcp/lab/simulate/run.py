@@ -81,8 +81,11 @@ def compare(asked: Comparison, console: Console) -> list[Figures]:
     ]
 
 
-def play(cases: Sequence[Case], world: World, side_by_side: int) -> list[Session]:
-    """All cases in this world, so many at once: where one ends the next begins."""
+def play(cases: Sequence[Case], setting: Setting, side_by_side: int, *, opens_early: bool) -> list[Session]:
+    """All cases in a world of their own, so many at once: where one ends the next begins."""
+    servers = {event.call.server for case in cases for event in case.lesson.events}
+    servers |= {server for case in cases for server, _ in case.known}
+    world = World(setting, servers, opens_early=opens_early)
     played: list[Session] = []
     waiting = iter(cases)
 
@@ -180,7 +183,7 @@ def _play(name: str, policy_name: str, gates: Mapping[int, Gate]) -> list[Played
     for side_by_side in _asked.side_by_side:
         copies = math.ceil(side_by_side / tested)
         cases = cases_of(_asked, trained(_asked, plans, policy), policy, copies)
-        sessions = play(cases, World(setting, opens_early=policy.opens_early), side_by_side)
+        sessions = play(cases, setting, side_by_side, opens_early=policy.opens_early)
         runs.append(Played(name, policy_name, side_by_side, copies, sessions))
     return runs
 

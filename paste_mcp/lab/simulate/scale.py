@@ -61,8 +61,8 @@ def run(*, to_json: bool, sizes: Sequence[int] = SIZES) -> None:
 
 
 def measure(sessions: int, decisions: int = DECISIONS) -> Row:
-    """One size: all sessions share a budget whose slots are taken, and one of them decides again and again."""
-    budget = Budget(Limits())
+    """One size: all sessions share a budget whose only slot is taken, and one of them decides again and again."""
+    budget = Budget(Limits(total=1))
     engines = [_engine(budget, number) for number in range(sessions)]
     for number, engine in enumerate(engines):
         _decide(engine, _first(number), _CALL_S)

@@ -32,7 +32,7 @@ class Capacity:
 
 
 class Server:
-    """Shared by all sessions. A call that is cancelled in time leaves its place to the next."""
+    """One process of it. A call that is cancelled in time leaves its place to the next."""
 
     def __init__(self, clock: Clock, capacity: Capacity) -> None:
         self._clock = clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -36,7 +36,9 @@ class Options:
     by: Literal["task", "model"] = "task"
     online: bool = False
     capacity: Capacity = field(default_factory=Capacity)
-    limits: Limits = field(default_factory=Limits)
+    shared: bool = False
+    total: int | None = None
+    per_server: int | None = None
     launch_cost_s: float = 0.001
     seed: int = 0
 
@@ -57,6 +59,7 @@ def comparison(traces: Sequence[Path], options: Options, console: Console) -> Co
     """Read everything that was asked for. Without traces it is the synthetic suite, learnt as it comes."""
     policies = policies_of(options.policies)
     side_by_side = numbers_of(options.sessions)
+    limits = Limits()
     setting = Setting(
         times=Times(
             seed=str(options.seed),
@@ -65,7 +68,8 @@ def comparison(traces: Sequence[Path], options: Options, console: Console) -> Co
             start=seconds_of("--start", options.start),
         ),
         capacity=options.capacity,
-        limits=options.limits,
+        shared=options.shared,
+        limits=replace(limits, total=options.total or limits.total, per_server=options.per_server or limits.per_server),
         launch_cost_s=options.launch_cost_s,
     )
     if not traces:
