@@ -53,6 +53,8 @@ def init(
 
 def _asked(read: Any) -> tuple[dict[str, Any], list[Any]]:
     """The user's word on each server, with its tools in view."""
+    import logging
+
     import anyio
     from rich.console import Console
 
@@ -62,6 +64,7 @@ def _asked(read: Any) -> tuple[dict[str, Any], list[Any]]:
     from paste_mcp.proxy.inspect import inspect
     from paste_mcp.store.state import state_folder
 
+    logging.basicConfig(level=logging.CRITICAL)  # what does not start is shown with the others
     console = Console()
     with console.status("starting the servers"):
         reports = anyio.run(inspect, read, root.connectors(read, state_folder(os.environ)))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp import StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
-from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer, Server
 
 from paste_mcp.config import ServerConfig
 from paste_mcp.proxy import pipes, posts
+from paste_mcp.proxy.environment import server_environment
 from paste_mcp.proxy.http import HttpClient
 from paste_mcp.proxy.lines import LineDispatcher
 from paste_mcp.proxy.logins import Login
@@ -28,14 +29,13 @@ def connector(server: ServerConfig, login: Login | None = None) -> Connect:
 
     @asynccontextmanager
     async def stdio() -> AsyncIterator[Peer]:
+        env = server_environment(os.environ, server.env)
         if pipes.available():
-            # As with the SDK's transport, a server gets no more of our environment than it needs to run.
-            env = get_default_environment() | dict(server.env)
             async with pipes.server_pipe(server.command or "", server.args, env, server.cwd) as pipe:
                 yield Peer(LineDispatcher(pipe))
         else:
             parameters = StdioServerParameters(
-                command=server.command or "", args=list(server.args), env=dict(server.env), cwd=server.cwd
+                command=server.command or "", args=list(server.args), env=env, cwd=server.cwd
             )
             async with stdio_client(parameters) as streams:
                 yield Peer.over(streams)
