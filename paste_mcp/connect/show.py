@@ -94,7 +94,7 @@ def tell_plan(console: Console, plan: Plan) -> None:
         diff(console, plan.site, plan.on_disk, plan.after)
         console.print(f"The servers go to {escape(str(plan.config))}, for you alone to read.", soft_wrap=True)
         console.print(
-            "They get the variables that their entries name and what it takes to run here (PATH, proxies and the like), "
+            "They get the variables that their entries name and what it takes to run here (PATH, proxies and so on), "
             "not all of the client's environment.",
             soft_wrap=True,
         )
