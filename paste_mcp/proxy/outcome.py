@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from paste_mcp.core.commands import Outcome
-from paste_mcp.core.patterns.extract import status_of
+from paste_mcp.core.patterns.extract import payload_of, status_of
+from paste_mcp.core.speculation.serving import unfit
 
 MAX_NODES = 50_000
 
@@ -16,9 +17,13 @@ def is_complete(result: dict[str, Any]) -> bool:
 
 
 def outcome_of(result: dict[str, Any]) -> Outcome:
-    """What came back for a guess. Interim and task results, and those too large to measure, are never servable."""
-    size = _size(result)
-    return Outcome(result, status_of(result), size or 0, servable=is_complete(result) and size is not None)
+    """What came back for a guess. Interim and task results, those too large to measure, and successes that tell of a
+    failure or of nothing found are never servable.
+    """
+    size, status = _size(result), status_of(result)
+    whole = is_complete(result) and size is not None
+    servable = whole and (status != "ok" or unfit(payload_of(result)) is None)
+    return Outcome(result, status, size or 0, servable=servable)
 
 
 def _size(result: dict[str, Any]) -> int | None:
