@@ -20,6 +20,7 @@ from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.prediction.together import Together
+from paste_mcp.proxy import clock
 from paste_mcp.proxy.learning import Learning
 from paste_mcp.proxy.logins import Login
 from paste_mcp.proxy.recorder import Recorder
@@ -27,6 +28,7 @@ from paste_mcp.proxy.sdk import Connect
 from paste_mcp.proxy.transports import connector
 from paste_mcp.proxy.upstream import Proxy
 from paste_mcp.proxy.vetting import Vetting
+from paste_mcp.store.audit import AuditLog
 from paste_mcp.store.catalogues import Catalogues, launch_key
 from paste_mcp.store.logins import LoginFile
 from paste_mcp.store.pattern_files import default_patterns, load_patterns
@@ -125,6 +127,7 @@ def build(
         lambda id: Recorder(sessions, config.paste.record, id, opening),
         learning,
         vetting(config, known, state),
+        AuditLog(state / "audit", sessions / "key", clock.wall if config.paste.audit == "on" else None),
     )
 
 

@@ -128,6 +128,8 @@ class Paste(Section):
     """Learn from the calls that pass, for later sessions, too: what follows what, and where arguments come from."""
     history: bool = False
     """Keep short texts that calls sent as well (never what looks like a secret), so that they can be foreseen again."""
+    audit: Literal["on", "off"] = "on"
+    """Write down every call that is made, by whom and why, without its values."""
     verify: Share = 0.0
     """Of the results served from guesses, how many are fetched once more and compared."""
     catalogue: Files = ()

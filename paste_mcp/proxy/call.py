@@ -35,11 +35,11 @@ _HOST_META = ("io.modelcontextprotocol/", "claudecode/", "anthropic/", "com.anth
 async def call_tool(session: Session, request: Request) -> dict[str, Any]:
     """Answer the host's `tools/call`. Raises `MCPError` exactly as the server did."""
     link, tool = _route(session, request)
-    if session.engine is None:
-        return await session.forward(link, request, {**request.params, "name": tool})
-
     arguments = request.params.get("arguments")
     call = ToolCall(link.alias, tool, arguments if isinstance(arguments, dict) else {})
+    if session.engine is None:
+        return await _forward(session, link, request, call)
+
     demand, cancels = session.engine.demanded(call, clock.now(), plain=_is_plain(request))
     session.guesses.cancel(cancels)
     try:
@@ -58,14 +58,29 @@ async def call_tool(session: Session, request: Request) -> dict[str, Any]:
 async def _answer(session: Session, link: Link, request: Request, demand: Demand) -> tuple[dict[str, Any], str]:
     """The result, and how it was come by: hit, late_hit, promoted or miss."""
     match demand.answer:
-        case Hit(result=result):
+        case Hit(id=id, result=result):
+            session.audit.served(id, demand.call, "hit")
             return result, "hit"
         case Join(id=id):
             # The guess has its own time limit; if it fails or is cut off, the call is made for real.
             if (joined := await session.guesses.join(id)) is not None:
+                session.audit.served(id, demand.call, "late hit")
                 return joined, "late_hit"
     answered = "promoted" if isinstance(demand.answer, Promote) else "miss"
-    return await session.forward(link, request, {**request.params, "name": demand.call.tool}), answered
+    return await _forward(session, link, request, demand.call), answered
+
+
+async def _forward(session: Session, link: Link, request: Request, call: ToolCall) -> dict[str, Any]:
+    outcome = "cancelled"
+    try:
+        result = await session.forward(link, request, {**request.params, "name": call.tool})
+        outcome = "error" if result.get("isError") is True else "ok"
+    except MCPError:
+        outcome = "error"
+        raise
+    finally:
+        session.audit.demand(call, outcome)
+    return result
 
 
 def _returned(session: Session, demand: Demand, answered: str, status: Status, result: dict[str, Any] | None) -> None:

@@ -15,24 +15,22 @@ a session. The key never leaves this machine.
 
 from __future__ import annotations
 
-import hmac
 import logging
 import os
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from paste_mcp.core.commands import Demand, Hit, Join
-from paste_mcp.core.keys import Unkeyable, canonical
 from paste_mcp.core.model import Json, Payload, Status
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.speculation.journal import Issued, Note, Settled, Withheld
 from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.proxy import clock
 from paste_mcp.proxy.wire import encode
+from paste_mcp.store.digests import digest_of, installation_key
 
 logger = logging.getLogger("paste_mcp")
 
@@ -149,9 +147,7 @@ class Recorder:
         """Of each value in the arguments: its digest, and up to three places where the session had it before."""
         found: dict[str, Any] = {}
         for path, leaf in _leaves(arguments):
-            try:
-                digest = hmac.digest(self._key, canonical(leaf), "sha256").hex()[:16]
-            except Unkeyable:
+            if (digest := digest_of(self._key, leaf)) is None:
                 continue
             places = [
                 {"call": place.event, "in": place.source, "steps": [_masked(step) for step in place.steps]}
@@ -182,7 +178,7 @@ class Recorder:
         if self._file is not None:
             os.close(self._file)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._key = self._key or _key(self._folder / "key")
+        self._key = self._key or installation_key(self._folder / "key")
         prune(self._folder, MAX_TOTAL_BYTES)
         path = self._folder / f"{self._session}{f'.{self._part}' if self._part else ''}.jsonl"
         self._part += 1
@@ -233,18 +229,6 @@ def prune(folder: Path, limit_bytes: int) -> None:
         total += size
         if total > limit_bytes:
             path.unlink(missing_ok=True)
-
-
-def _key(path: Path) -> bytes:
-    """This installation's key for digests, made once."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        key = secrets.token_bytes(32)
-        file.write(key)
-    return key
 
 
 def _leaves(arguments: dict[str, Json]) -> Iterator[tuple[str, Json]]:

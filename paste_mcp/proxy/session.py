@@ -38,6 +38,7 @@ from paste_mcp.proxy.sdk import MCPError, Request
 from paste_mcp.proxy.speculate import Guesses
 from paste_mcp.proxy.vetting import Vetting
 from paste_mcp.proxy.watch import Watch
+from paste_mcp.store.audit import SessionAudit
 from paste_mcp.store.catalogues import Catalogues
 
 logger = logging.getLogger("paste_mcp")
@@ -62,9 +63,11 @@ class Session:
         guess_timeouts_s: Mapping[str, float],
         met: Callable[[Iterable[Tool]], None],
         vetting: Vetting,
+        audit: SessionAudit,
     ) -> None:
         self.engine = engine
         self.recorder = recorder
+        self.audit = audit
         self.catalogue = Catalogue(links.aliases, prefix=prefix)
         self.offers = Offers(catalogues, self._tell_host, self._learn)
         self.links: dict[str, Link] = {}
@@ -108,6 +111,7 @@ class Session:
                         self._send_guess,
                         self._guess_timeouts_s,
                         self._vetting.bar,
+                        self.audit.speculation,
                         self.recorder.flush,
                     )
                     self._watch = Watch(self._vetting, self.engine, self.guesses, self.catalogue)

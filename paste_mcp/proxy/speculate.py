@@ -43,16 +43,18 @@ class Guesses:
         send: Callable[[ToolCall], Awaitable[dict[str, Any]]],
         timeouts_s: Mapping[str, float],
         bar: Callable[..., None],
+        note: Callable[[Launch], bool],
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        """`bar` (alias, tool, reason, lasting) is called where a tool must not run early any more; `ended` when a guess
-        is over, by which time nobody waits for it.
+        """`bar` (alias, tool, reason, lasting) is called where a tool must not run early any more; `note` before a call
+        is sent, which it is not where that says no; `ended` when a guess is over, by which time nobody waits for it.
         """
         self._engine = engine
         self._tasks = tasks
         self._send = send
         self._timeouts_s = timeouts_s
         self._bar = bar
+        self._note = note
         self._ended = ended
         self.cut_off: set[str] = set()
         """Servers at which a guess was stopped. Some work on, and may yet ask something for it."""
@@ -64,7 +66,7 @@ class Guesses:
             # The scope is made here, not in the task: else a guess preempted before its task first runs would be
             # booked as preempted and still be sent.
             running = self._running[launch.id] = _Running(launch.call, anyio.CancelScope())
-            self._tasks.start_soon(self._run, launch.id, running)
+            self._tasks.start_soon(self._run, launch, running)
 
     def cancel(self, cancels: Iterable[Cancel]) -> None:
         for cancel in cancels:
@@ -83,16 +85,18 @@ class Guesses:
         """The guesses under way at this server."""
         return [running.call for running in self._running.values() if running.call.server == alias]
 
-    async def _run(self, id: int, running: _Running) -> None:
+    async def _run(self, launch: Launch, running: _Running) -> None:
+        id = launch.id
         outcome: Outcome | None = None
         stopped = True
         try:
             with running.scope, anyio.move_on_after(self._timeouts_s[running.call.server]):
-                result = await self._send(running.call)
-                outcome = outcome_of(result)
+                if not running.scope.cancel_called and self._note(launch):
+                    result = await self._send(running.call)
+                    outcome = outcome_of(result)
+                    if not is_complete(result):
+                        self._bar(running.call.server, running.call.tool, LEFT_OPEN, lasting=True)
                 stopped = False
-                if not is_complete(result):
-                    self._bar(running.call.server, running.call.tool, LEFT_OPEN, lasting=True)
         except MCPError as error:
             stopped = False
             outcome = FAILED

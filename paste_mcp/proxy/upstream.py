@@ -37,6 +37,7 @@ from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation.arms import arm_of
 from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.core.speculation.conduct import Conduct
+from paste_mcp.core.speculation.journal import Note
 from paste_mcp.proxy import clock, pipes, relay
 from paste_mcp.proxy.access import Access
 from paste_mcp.proxy.learning import Learning
@@ -57,6 +58,7 @@ from paste_mcp.proxy.session import Session
 from paste_mcp.proxy.short_posts import ShortPosts
 from paste_mcp.proxy.vetting import Vetting
 from paste_mcp.proxy.wire import has_half_pairs
+from paste_mcp.store.audit import AuditLog, SessionAudit
 from paste_mcp.store.catalogues import Catalogues
 from paste_mcp.version import __version__
 
@@ -78,6 +80,8 @@ MAX_CONNECTIONS = 4096
 """Connections of hosts at once, if the system lets us have as many."""
 RETRY_INTERVAL_MS = 1000
 """How soon a host whose stream broke is asked to come back for the rest of it."""
+AUDIT_PAUSE_S = 0.5
+"""How long lines of the audit log may wait to be written."""
 MAX_EVENTS = 256
 MAX_EVENTS_BYTES = 4 * 2**20
 """What one session remembers of what it sent, for hosts that come back; the oldest is forgotten first."""
@@ -149,6 +153,7 @@ class Proxy:
         make_recorder: Callable[[str], Recorder],
         learning: Learning | None,
         vetting: Vetting,
+        audit: AuditLog,
     ) -> None:
         self._config = config
         self._forecaster = forecaster
@@ -159,6 +164,7 @@ class Proxy:
         self._budget = Budget(config.limits, {alias: server.site() for alias, server in config.servers.items()})
         self._conduct = Conduct()
         self._vetting = vetting
+        self._audit = audit
         self._policies = {alias: config.policy(alias) for alias in config.servers}
         self._tasks: TaskGroup
         self._sessions: set[Session] = set()
@@ -173,6 +179,7 @@ class Proxy:
         async with anyio.create_task_group() as self._tasks:
             self._links.tasks = self._tasks
             self._tasks.start_soon(self._named.run)
+            self._tasks.start_soon(self._write_audit)
             if self._learning is not None:
                 self._tasks.start_soon(self._learning.run)
             try:
@@ -184,7 +191,17 @@ class Proxy:
                             closing.start_soon(self._close_session, session)
                     if self._learning is not None:
                         await self._learning.flush()
+                    self._audit.close()
                 self._tasks.cancel_scope.cancel()
+
+    async def _write_audit(self) -> None:
+        """Soon after something happened, but off everybody's way."""
+        while True:
+            some = anyio.Event()
+            self._audit.changed = some.set
+            await some.wait()
+            await anyio.sleep(AUDIT_PAUSE_S)
+            self._audit.flush()
 
     # --- sessions ---------------------------------------------------------------------------------------------------
 
@@ -199,16 +216,17 @@ class Proxy:
 
     async def _open_session(self, speculate: bool) -> Session:
         id = uuid.uuid4().hex[:12]
-        recorder = self._make_recorder(id)
+        recorder, audit = self._make_recorder(id), self._audit.session(id)
         session = Session(
             self._links,
-            self._engine(id, recorder) if speculate else None,
+            self._engine(id, recorder, audit) if speculate else None,
             recorder,
             self._catalogues,
             prefix=self._config.paste.prefix,
             guess_timeouts_s={alias: self._config.call_timeout_s(alias) for alias in self._config.servers},
             met=self._learning.met if self._learning is not None else lambda _: None,
             vetting=self._vetting,
+            audit=audit,
         )
         self._sessions.add(session)
         if self._learning is not None:
@@ -216,7 +234,11 @@ class Proxy:
         await self._tasks.start(session.run)
         return session
 
-    def _engine(self, id: str, recorder: Recorder) -> Engine:
+    def _engine(self, id: str, recorder: Recorder, audit: SessionAudit) -> Engine:
+        def heard(note: Note, now: float) -> None:
+            recorder.note(note, now)
+            audit.heard(note)
+
         arm = None if (percent := self._config.paste.ab) is None else arm_of(id, percent)
         if arm is not None:
             recorder.opening["arm"] = arm
@@ -225,7 +247,7 @@ class Proxy:
             self._budget,
             self._policies,
             conduct=self._conduct,
-            journal=recorder.note,
+            journal=heard,
             sends=arm != "control",
         )
 

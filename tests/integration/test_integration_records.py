@@ -40,7 +40,7 @@ async def states(tmp_path_factory):
             tasks.start_soon(hold, "default")
             tasks.start_soon(hold, "another")
             tasks.start_soon(partial(hold, "full", record="full"))
-            tasks.start_soon(partial(hold, "off", record="off", learning="off"))
+            tasks.start_soon(partial(hold, "off", record="off", learning="off", audit="off"))
     return found
 
 
@@ -51,7 +51,7 @@ def by_default(states):
 
 def files(state):
     """What is kept of sessions; what servers offer is not of any."""
-    return [path for path in state.rglob("*") if path.is_file() and path.parent.name != "catalogues"]
+    return [path for path in state.rglob("*") if path.is_file() and path.parent.name not in ("catalogues", "pins")]
 
 
 async def test_by_default_no_value_of_the_session_is_on_disk_and_only_the_user_may_read_what_is(by_default):
@@ -62,7 +62,7 @@ async def test_by_default_no_value_of_the_session_is_on_disk_and_only_the_user_m
         # Nor where it is the name of a member: names of files and titles are.
         assert not [value for value in (CANARY, "odd://", "the text of", "as a file") if value.encode() in text]
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert {stat.S_IMODE((by_default / name).stat().st_mode) for name in ("sessions", "learnt")} == {0o700}
+    assert {stat.S_IMODE((by_default / name).stat().st_mode) for name in ("sessions", "learnt", "audit", "pins")} == {0o700}
     calls, _ = only_record(by_default)
     assert [call["tool"] for call in calls] == ["search", "visit", "odd", "fail"]
     assert [call["status"] for call in calls] == ["ok", "ok", "ok", "error"]
