@@ -1,5 +1,7 @@
 """What is learnt from sessions foresees whole calls, in sessions whose values were never seen before."""
 
+from itertools import pairwise
+
 import pytest
 
 from paste_mcp.core.model import Event, Hints, Payload, Tool, ToolCall
@@ -149,6 +151,42 @@ def test_values_of_one_call_come_from_one_row():
     assert told.foreseen("readme")[0] == {"owner": "own0", "repo": "rep0"}
     told.call("readme", {"owner": "own0", "repo": "rep0"}, "-")
     assert told.foreseen("readme")[0] == {"owner": "own1", "repo": "rep1"}
+
+
+def test_values_that_stand_in_several_places_go_together_by_any_of_them():
+    """The ends of a journey of several legs: each stands alone at the top, and in a row of its own beside others."""
+    known = tools("booking", "search")
+    counts = Counts()
+
+    def booking(*stops):
+        legs = [{"from": one, "to": other} for one, other in pairwise(stops)]
+        return {"legs": legs, "from": stops[0], "to": stops[-1]}
+
+    for number in range(6):
+        told = Told(Foresight(), known)
+        stops = [f"s{number}{k}" for k in range(2 if number % 2 else 3)]
+        told.call("booking", {"id": number}, booking(*stops))
+        told.call("search", {"from": stops[0], "to": stops[-1]}, "-")
+        counts.merge(told.shown())
+    told = Told(Foresight(counts), known).call("booking", {"id": 9}, booking("x", "y", "z"))
+    assert told.foreseen("search")[0] == {"from": "x", "to": "z"}
+
+
+def test_a_name_is_joined_to_the_folder_that_was_listed_with_it():
+    known = tools("list", "read")
+    counts = Counts()
+
+    def listed(told, top, name):
+        told.call("list", {"path": top}, f"[FILE] {name}.txt\n[DIR] sub")
+        return told.call("list", {"path": f"{top}/sub"}, f"[FILE] other-{name}.txt")
+
+    for number in range(4):
+        told = listed(Told(Foresight(), known), f"/work/d{number}", f"one{number}")
+        told.call("read", {"path": f"/work/d{number}/one{number}.txt"}, "-")
+        counts.merge(told.shown())
+    found = [call["path"] for call in listed(Told(Foresight(counts), known), "/top", "first").foreseen("read")]
+    assert "/top/first.txt" in found
+    assert "/top/sub/first.txt" not in found
 
 
 def test_the_shape_of_a_value_says_which_tool_takes_it():

@@ -195,6 +195,21 @@ def test_a_huge_result_ends_the_work_and_not_the_predictions():
     assert len(calls(*many, history=[huge])) == module.MAX_PREDICTIONS
 
 
+def test_of_many_patterns_the_best_calls_are_found_though_most_are_not_put_together(monkeypatch):
+    evaluated = []
+    evaluate = module.evaluate
+    monkeypatch.setattr(
+        module, "evaluate", lambda pattern, *rest: evaluated.append(pattern) or evaluate(pattern, *rest)
+    )
+    many = [
+        written(f"p{n}", arguments={"url": f"u{n * 37 % 500}"}, probability=round(0.001 * (n * 37 % 500 + 1), 3))
+        for n in range(200)
+    ]
+    best = sorted((n * 37 % 500 for n in range(200)), reverse=True)[: module.MAX_PREDICTIONS]
+    assert [call["url"] for _, _, call in calls(*many, history=[SEARCH])] == [f"u{each}" for each in best]
+    assert len(evaluated) < 2 * module.MAX_PREDICTIONS
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["a", "url"]), inner, max_size=3),

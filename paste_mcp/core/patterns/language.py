@@ -74,6 +74,11 @@ class Pattern:
     id: str = ""
     evidence: Support | None = None
 
+    @property
+    def surest(self) -> float:
+        """P(the likeliest rank | target)."""
+        return max(share for _, share in self.pick)
+
 
 def parse_pool(data: Any, users_own: bool) -> list[Pattern]:
     """The patterns that `data` describes, in order. Raises `PatternError` for the first thing wrong, and nothing else.

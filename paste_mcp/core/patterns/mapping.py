@@ -171,8 +171,7 @@ class _Binding:
             case Piece(of, piece):
                 return self._combined((of,), argument, lambda row: piece_of(row[0], piece))
             case Next(of):
-                inner = self.column(of, argument)
-                return inner and unused(inner, self._used(argument))
+                return self.past.once(("next", of, argument, *self._where), lambda: self._unused(of, argument))
 
     def _of_event(
         self, source: ByPath | ByLines | ByPlace | OfCall | Sibling, event: Event, argument: str
@@ -259,6 +258,16 @@ class _Binding:
 
     def _siblings(self, event: Event, name: str, argument: str | None = None) -> Column | None:
         return siblings(self.past, event, name, self._used(argument or name))
+
+    def _unused(self, of: Source, argument: str) -> Column | None:
+        inner = self.column(of, argument)
+        return inner and unused(inner, self._used(argument))
+
+    @property
+    def _where(self) -> tuple[object, ...]:
+        """All that a source's values depend on besides its argument."""
+        events = tuple(event.index for event in self.matched)
+        return self.target.server, self.target.name, events, tuple(self.captures.items())
 
     def _used(self, argument: str) -> Mapping[ValueKey, int]:
         return self.past.index.used.of(self.target.server, self.target.name, argument)

@@ -6,8 +6,9 @@ Deterministic: the same history, tools and evidence give the same predictions in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
+from heapq import nlargest
 from typing import Final, TypeAlias
 
 from paste_mcp.core.keys import CallKey, Unkeyable, call_key
@@ -48,15 +49,24 @@ class Predictor:
         one is predicted too: whether its answer would be redundant is the engine's question.
         """
         recent = history[-MAX_LOOKBACK:]
+        made = {event.call.tool for event in recent}
         past = Past(history, index)
         best: dict[CallKey, Prediction] = {}
+        least = -1.0
         for last in _last_turn(recent):
-            for pattern in self.pool.candidates(recent[last]):
+            for at_most, pattern in self._surest_first(recent[last]):
+                # Most of a large pool cannot matter here: that is seen before anything is put together.
+                if at_most <= least:
+                    break
+                if not _may_match(pattern, made):
+                    continue
                 match = match_context(pattern, recent, last)
                 if match is None:
                     continue
                 for prediction in self._of_pattern(pattern, match, tools, past):
                     _keep_better(best, prediction, tools)
+                if len(best) >= MAX_PREDICTIONS:
+                    least = nlargest(MAX_PREDICTIONS, (held.probability for held in best.values()))[-1]
                 if past.budget.left <= 0:
                     break  # a hostile or huge result: what was found so far is what there is
         ranked = sorted(best.items(), key=lambda item: (-item[1].probability, not item[1].users_own, item[0]))
@@ -72,6 +82,13 @@ class Predictor:
     def hit(self, prediction: Prediction) -> None:
         """Credit the pattern."""
         self.evidence.hit(prediction.pattern)
+
+    def _surest_first(self, event: Event) -> list[tuple[float, Pattern]]:
+        """The patterns that `event` calls up, each with the probability of the likeliest call it could give."""
+        corrected = self.evidence.probability
+        found = [(corrected(each.name, each.probability * each.surest), each) for each in self.pool.candidates(event)]
+        found.sort(key=lambda one: -one[0])
+        return found
 
     def _of_pattern(self, pattern: Pattern, match: Match, tools: Tools, past: Past) -> list[Prediction]:
         """The calls that one pattern foresees after one matched context."""
@@ -124,6 +141,11 @@ def match_context(pattern: Pattern, recent: Sequence[Event], last: int) -> Match
         else:
             return None
     return tuple(reversed(matched)), captures
+
+
+def _may_match(pattern: Pattern, made: Container[str]) -> bool:
+    """The tools that the earlier context names were called: quicker than looking for where."""
+    return all(element.tool.text in made for element in pattern.context[:-1] if element.tool.literal)
 
 
 def _last_turn(recent: Sequence[Event]) -> list[int]:

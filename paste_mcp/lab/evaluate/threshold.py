@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from random import Random
+from statistics import median_high
 from typing import Final
 
 from paste_mcp.lab.evaluate.play import NEVER
 from paste_mcp.lab.evaluate.recording import Recording
-from paste_mcp.lab.evaluate.tally import Tally, tally
+from paste_mcp.lab.evaluate.tally import tally
 
 FEWEST_HITS: Final = 5
 """Hits below which a ratio of waste to hits says nothing."""
 MOST_TRIED: Final = 200
+SAMPLES: Final = 41
+"""Drawings of the tasks."""
 _JUST_BELOW: Final = 1 - 1e-9
 
 
 def choose(recordings: Sequence[Recording], top: int, max_waste: float) -> float:
-    """The best threshold, or `NEVER` where none keeps within the waste with a handful of hits."""
-    best, most = NEVER, FEWEST_HITS - 1
-    for threshold in _candidates(recordings):
-        tried = tally(recordings, threshold, top)
-        if tried.hits > most and _surely(tried) >= 1 / (1 + max_waste):
-            best, most = threshold, tried.hits
-    return best
+    """The best threshold, or `NEVER` where none keeps within the waste with a handful of hits.
+
+    The median of those that are best on samples of the tasks, drawn with replacement (Breiman's bagging): the single
+    best one often hangs on a few sessions.
+    """
+    thresholds = _candidates(recordings)
+    by_task = _by_task(recordings)
+    tried = [[tally(runs, threshold, top) for runs in by_task] for threshold in thresholds]
+    draw = Random(len(by_task))  # noqa: S311 - the same samples each time are wanted
+    chosen = []
+    for _ in range(SAMPLES):
+        sample = draw.choices(range(len(by_task)), k=len(by_task)) if by_task else []
+        best, most = NEVER, FEWEST_HITS - 1
+        for threshold, of_tasks in zip(thresholds, tried, strict=True):
+            hits = sum(of_tasks[task].hits for task in sample)
+            if hits > most and hits * (1 + max_waste) >= sum(of_tasks[task].issued for task in sample):
+                best, most = threshold, hits
+        chosen.append(best)
+    return median_high(chosen)
 
 
-def _surely(tried: Tally) -> float:
-    """The accuracy less half a standard error: what looks best on some sessions is a little worse on others."""
-    accuracy = tried.hits / tried.issued
-    return accuracy - math.sqrt(accuracy * (1 - accuracy) / tried.issued) / 2
+def _by_task(recordings: Sequence[Recording]) -> list[list[Recording]]:
+    """Runs of one task are drawn together: they succeed and fail alike."""
+    found: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        found.setdefault(recording.lesson.task, []).append(recording)
+    return [found[task] for task in sorted(found)]
 
 
 def _candidates(recordings: Sequence[Recording]) -> list[float]:

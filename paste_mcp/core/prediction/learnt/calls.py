@@ -9,7 +9,7 @@ from paste_mcp.core.keys import Unkeyable, canonical
 from paste_mcp.core.model import Json, Tool
 from paste_mcp.core.prediction.fits import fitted
 from paste_mcp.core.prediction.learnt.guess import Guess, features_of
-from paste_mcp.core.prediction.learnt.slots import Candidate, Learnt, candidates
+from paste_mcp.core.prediction.learnt.slots import Candidate, Learnt, Stand, candidates
 from paste_mcp.core.prediction.learnt.zero_shot import asks_for
 
 MAX_FORMS: Final = 2
@@ -120,18 +120,21 @@ def _best_rows(options: Sequence[Sequence[Candidate]]) -> list[tuple[tuple[Candi
 
 def _given(candidate: Candidate, chosen: Sequence[Candidate]) -> float:
     """P(this value | the values chosen so far): what stood in one row of one answer belongs together."""
-    if candidate.event < 0:
-        return candidate.probability
     for other in chosen:
-        if other.event < 0:
-            continue
-        if other.event != candidate.event:
-            if other.columns[-1].tool == candidate.columns[-1].tool:
-                return candidate.probability * 0.2
-            continue
-        shorter = min(len(other.row), len(candidate.row))
-        if other.row[:shorter] == candidate.row[:shorter]:
-            return max(candidate.probability, 0.8 * candidate.link)
-        if other.table == candidate.table:
-            return candidate.probability * 0.1
+        if other.stands and candidate.stands:
+            together = max(
+                _beside(stand, beside, candidate.probability) for stand in candidate.stands for beside in other.stands
+            )
+            if together != candidate.probability:
+                return together
     return candidate.probability
+
+
+def _beside(stand: Stand, other: Stand, probability: float) -> float:
+    """P(the value that stood here | the one that stood there)."""
+    if stand.event != other.event:
+        return probability * 0.2 if stand.tool == other.tool else probability
+    shorter = min(len(other.row), len(stand.row))
+    if other.row[:shorter] == stand.row[:shorter]:
+        return max(probability, 0.8 * stand.link) if len(stand.row) <= len(other.row) else probability
+    return probability * 0.1 if other.table == stand.table else probability

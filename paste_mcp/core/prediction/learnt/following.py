@@ -30,15 +30,16 @@ def next_tools(learnt: Learnt, known: Container[str], readers: Readers) -> list[
         return []
     latest = memory.latest[0]
     again = learnt.rate(("again",), AGAIN, 4.0)
-    *contexts, anything = (learnt.of(context) for context in memory.contexts())
+    *longer, anything = memory.contexts()
+    contexts = [learnt.of(context) for context in longer]
     names = {*memory.tools, latest}
     for context in contexts:
         names.update(str(name) for name in list(context)[:MAX_OF_CONTEXT] if name)
     found: list[tuple[str, float]] = []
-    total = anything.get("", 0.0)
+    total = learnt.amount(anything, "")
     for name in names:
         if name in known:
-            chance = again if name == latest else (1 - again) * (anything.get(name, 0.0) + 0.1) / (total + 10.0)
+            chance = again if name == latest else (1 - again) * (learnt.amount(anything, name) + 0.1) / (total + 10.0)
             for context in reversed(contexts):
                 chance = (context.get(name, 0.0) + BACK_OFF * chance) / (context.get("", 0.0) + BACK_OFF)
             found.append((name, chance))

@@ -1,8 +1,10 @@
 """How likely a guess really is: the counts' probability, corrected by what became of earlier guesses.
 
-A logistic regression whose starting point is the probability that it corrects: the odds are multiplied by what a few
-features say, and the weights are drawn to zero, so that little evidence changes little. (Rich models overfit the few
-hundred hits that there are to learn from.) Pure Python: it is fitted rarely, and applied to a dozen guesses a turn.
+The mean of three opinions, since each alone is wrong in its own way: the counts themselves, a logistic regression, and
+a few small trees; then one more regression on that mean, which is drawn to the middle. The first regression's starting
+point is the probability that it corrects: the odds are multiplied by what a few features say, and the weights are drawn
+to zero, so that little evidence changes little. (Rich models overfit the few hundred hits that there are to learn
+from.) Pure Python: it is fitted rarely, and applied to a dozen guesses a turn.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from paste_mcp.core.prediction.learnt.guess import logit
+from paste_mcp.core.prediction.learnt.trees import Trees, grow
 
 RIDGE: Final = 30.0
 """How strongly the weights of standardised features are drawn to zero."""
@@ -37,13 +40,15 @@ class Gate:
 
     def __init__(self) -> None:
         self._weights: list[float] | None = None
+        self._trees: Trees | None = None
+        self._last = (0.0, 0.0)
 
     def probability(self, raw: float, features: Sequence[float]) -> float:
         """The probability of an exact hit."""
-        weights = self._weights
-        if weights is None:
+        if self._weights is None:
             return raw
-        return _sigmoid(logit(raw) + weights[0] + sum(map(float.__mul__, weights[1:], features)))
+        mean = logit(self._mean(raw, features))
+        return _sigmoid(mean + self._last[0] + self._last[1] * mean)
 
     def fit(self, examples: Iterable[Example]) -> None:
         """Learn from guesses that were not used to count what they were made from."""
@@ -51,12 +56,27 @@ class Gate:
         misses: list[Example] = []
         for example in examples:
             (hits if example.came else misses).append(example)
-        self._weights = None
+        self._weights = self._trees = None
         if len(hits) < LEAST_HITS or not misses:
             return
         kept = misses[:: max(1, math.ceil(len(misses) / max(1, KEPT - len(hits))))]
-        share = len(misses) / len(kept)
-        self._weights = _fit([*hits, *kept], [1.0] * len(hits) + [share] * len(kept))
+        examples = [*hits, *kept]
+        counts = [1.0] * len(hits) + [len(misses) / len(kept)] * len(kept)
+        self._weights = _fit(examples, counts)
+        rows = [(logit(example.raw), *example.features) for example in examples]
+        self._trees = grow(rows, [example.came for example in examples], counts)
+        means = [self._mean(example.raw, example.features) for example in examples]
+        last = [Example(p, (logit(p),), example.came) for p, example in zip(means, examples, strict=True)]
+        level, slope = _fit(last, counts)
+        self._last = level, slope
+
+    def _mean(self, raw: float, features: Sequence[float]) -> float:
+        """Of what the counts, the regression and the trees say."""
+        assert self._weights is not None
+        assert self._trees is not None
+        start = logit(raw)
+        regressed = _sigmoid(start + self._weights[0] + sum(map(float.__mul__, self._weights[1:], features)))
+        return (raw + regressed + _sigmoid(self._trees.score((start, *features)))) / 3
 
 
 def _fit(examples: Sequence[Example], counts: Sequence[float]) -> list[float]:

@@ -65,6 +65,10 @@ class Memory:
         tool, status = self.latest
         return [("follow", self._before, tool, status), ("follow", tool, status), ("follow",)]
 
+    def weighed(self, group: Group, item: Item) -> float:
+        """What this session's own count of one item weighs beside everyone's."""
+        return OWN_WEIGHT * self.own.of(group).get(item, 0.0)
+
     def joined(self, group: Group, everyone: Mapping[Item, float], most: int) -> Mapping[Item, float]:
         """`everyone`'s counts and this session's, put together once for as long as neither changes."""
         own = self.own.top(group, most)

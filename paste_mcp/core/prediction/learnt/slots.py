@@ -20,6 +20,8 @@ MAX_KNOWN: Final = 20
 """Origins of one argument that are considered, the most frequent ones."""
 MAX_VALUES: Final = 6
 MAX_OFFERED: Final = 6
+MAX_STANDS: Final = 4
+"""Places of one value that are held against those of other arguments' values."""
 MAX_CONSTANTS: Final = 4
 MAX_OFFERS: Final = 4_000
 """Offers of columns to arguments that a session keeps ready."""
@@ -40,6 +42,16 @@ Offer: TypeAlias = tuple[list[Row], float, float]
 """The rows of a column, how usual their shapes are on average, and the most usual one."""
 
 
+class Stand(NamedTuple):
+    """Where a value stood: the event, its list positions, the list in the result, and P(the origin gives the value)."""
+
+    event: int
+    row: tuple[int, ...]
+    table: str
+    tool: str
+    link: float
+
+
 class Candidate(NamedTuple):
     """A value for one argument. `link` is the probability of its origin, `probability` that of the value."""
 
@@ -48,9 +60,8 @@ class Candidate(NamedTuple):
     link: float
     kind: str
     event: int = -1
-    row: tuple[int, ...] = ()
-    table: str = ""
-    """The list in its result in which the value stood."""
+    stands: tuple[Stand, ...] = ()
+    """All places of columns that could give it, the likeliest first."""
     support: float = 0.0
     columns: tuple[ColumnId, ...] = ()
     fit: float = 0.5
@@ -75,6 +86,10 @@ class Learnt:
         if ready is None:
             ready = self._ready[group] = self.memory.joined(group, self._everyone.top(group, most), most)
         return ready
+
+    def amount(self, group: Group, item: Item) -> float:
+        """The count of one item, however large its group is."""
+        return self._everyone.of(group).get(item, 0.0) + self.memory.weighed(group, item)
 
     def total(self, group: Group, size: int) -> float:
         """The sum of a group of ranks over those of one size."""
@@ -182,7 +197,8 @@ def _offered(
     for one, value, share, fit in rows:
         probability = min(works, scale * share * fit)
         if probability >= floor:
-            yield Candidate(value, probability, works, origin.kind, one.event, one.row, table, support, columns, fit)
+            stands = (Stand(one.event, one.row, table, column.tool, works),)
+            yield Candidate(value, probability, works, origin.kind, one.event, stands, support, columns, fit)
 
 
 def _rows(learnt: Learnt, slot: tuple[str, str], origin: Origin, column: ColumnId, used: Collection[str]) -> Offer:
@@ -238,10 +254,12 @@ def _built(origin: Origin, one: Ordered, memory: Memory) -> Json:
         return f"{origin.by[0]}{one.value}{origin.by[1]}"
     if origin.of is None:
         return None
-    folders = memory.sights.latest(origin.of, 1)
+    folders = memory.sights.latest(origin.of, RECENT_SIGHTS)
     if not folders:
         return None
-    return f"{str(folders[0].values[0]).rstrip('/')}/{one.value}"
+    # A name belongs to the folder that was listed with it, where one call shows both; else to the latest.
+    folder = next((sight for sight in folders if sight.event == one.event), folders[0])
+    return f"{str(folder.values[0]).rstrip('/')}/{one.value}"
 
 
 def _typed(value: Json, types: Mapping[Item, float]) -> Json:
@@ -259,5 +277,8 @@ def _keep(best: dict[tuple[str, Json], Candidate], candidate: Candidate, types: 
         candidate = candidate._replace(value=value)
     key = (type(value).__name__, value if isinstance(value, str | int | float) else repr(value))
     held = best.get(key)
-    if held is None or candidate.probability > held.probability:
+    if held is None:
         best[key] = candidate
+    else:
+        better, other = (held, candidate) if held.probability >= candidate.probability else (candidate, held)
+        best[key] = better._replace(stands=(better.stands + other.stands)[:MAX_STANDS])
