@@ -23,6 +23,7 @@ import typer
 from paste_mcp.cli_bench import bench
 from paste_mcp.cli_connect import connect, disconnect
 from paste_mcp.cli_patterns import patterns_app
+from paste_mcp.cli_report import report, stats
 from paste_mcp.cli_setup import doctor, init
 from paste_mcp.cli_simulate import SeveralValues, simulate
 from paste_mcp.told import refuse, say
@@ -43,11 +44,11 @@ app = typer.Typer(
 
 app.add_typer(bench, name="bench")
 app.add_typer(patterns_app, name="patterns")
-app.command()(connect)
-app.command()(disconnect)
-app.command()(init)
-app.command()(doctor)
+for verb in (connect, disconnect, init, doctor, stats, report):
+    app.command()(verb)
 app.command(cls=SeveralValues)(simulate)
+
+Thing = TypeVar("Thing")
 
 ConfigOption = Annotated[
     Path,
@@ -231,13 +232,16 @@ def demo(
         float, typer.Option(min=0, max=60, help="Simulated network latency of the servers, seconds.")
     ] = 0.4,
     think: Annotated[float, typer.Option(min=0, max=60, help="Simulated thinking time of the model, seconds.")] = 0.6,
+    keep: Annotated[
+        Path | None, typer.Option(help="A folder to keep the records in, for `stats` and `report`.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Three workflows on real servers, once without and once with speculation, side by side."""
     from paste_mcp.lab.demo import run
 
     _log_to_stderr(verbose=False)
-    if not run(latency, think, json):
+    if not run(latency, think, json, keep):
         raise typer.Exit(1)
 
 

@@ -29,24 +29,26 @@ from paste_mcp.lab.workflows import WORKFLOWS, Script, Workflow
 LONGEST_S = 1800.0
 
 
-def run(latency_s: float, think_s: float, as_json: bool) -> bool:
+def run(latency_s: float, think_s: float, as_json: bool, keep: Path | None = None) -> bool:
     """Run and show everything; True if speculation changed no result. With `as_json` stdout gets one line of JSON and
-    stderr the rest.
+    stderr the rest. `keep`: a state folder that the records of the runs with speculation are put into.
     """
     console = Console(stderr=as_json)
     console.print(
         f"Three workflows, each without and with speculation. Real servers, real proxy, official client.\n"
         f"Simulated: {latency_s:g} s network latency per tool call, {think_s:g} s thinking before each call.\n"
     )
-    comparisons = anyio.run(_compare_all, latency_s, think_s, console)
+    comparisons = anyio.run(_compare_all, latency_s, think_s, console, keep)
     show(console, comparisons)
+    if keep is not None:
+        console.print(f"The records are in {keep}: PASTE_MCP_STATE_DIR={keep} paste-mcp report")
     if as_json:
         rows = [comparison.as_json() for comparison in comparisons]
         print(json.dumps({"workflows": rows, "latency_s": latency_s, "think_s": think_s}))
     return all(comparison.identical for comparison in comparisons)
 
 
-async def _compare_all(latency_s: float, think_s: float, console: Console) -> list[Comparison]:
+async def _compare_all(latency_s: float, think_s: float, console: Console, keep: Path | None) -> list[Comparison]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     folder = Path(await anyio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="paste-mcp-demo-")))
     try:
@@ -58,9 +60,18 @@ async def _compare_all(latency_s: float, think_s: float, console: Console) -> li
                 progress.update(bar, advance=1, description=workflow.name)
                 comparisons.append(await _compare(folder / workflow.name, workflow, latency_s, think_s))
             progress.update(bar, advance=1, description="done")
+        if keep is not None:
+            await anyio.to_thread.run_sync(_keep, folder, keep)
         return comparisons
     finally:
         await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def _keep(folder: Path, state: Path) -> None:
+    """Copy the records of the runs with speculation."""
+    (state / "sessions").mkdir(mode=0o700, parents=True, exist_ok=True)
+    for record in folder.glob("*/True/state/sessions/*.jsonl"):
+        shutil.copy2(record, state / "sessions")
 
 
 async def _prepare() -> None:
