@@ -48,8 +48,6 @@ for verb in (connect, disconnect, init, doctor, stats, report):
     app.command()(verb)
 app.command(cls=SeveralValues)(simulate)
 
-Thing = TypeVar("Thing")
-
 ConfigOption = Annotated[
     Path,
     typer.Option("--config", "-c", help="The servers: an `mcpServers` JSON file, with an optional `paste` section."),

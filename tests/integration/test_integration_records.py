@@ -62,7 +62,9 @@ async def test_by_default_no_value_of_the_session_is_on_disk_and_only_the_user_m
         # Nor where it is the name of a member: names of files and titles are.
         assert not [value for value in (CANARY, "odd://", "the text of", "as a file") if value.encode() in text]
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert {stat.S_IMODE((by_default / name).stat().st_mode) for name in ("sessions", "learnt", "audit", "pins")} == {0o700}
+    assert {stat.S_IMODE((by_default / name).stat().st_mode) for name in ("sessions", "learnt", "audit", "pins")} == {
+        0o700
+    }
     calls, _ = only_record(by_default)
     assert [call["tool"] for call in calls] == ["search", "visit", "odd", "fail"]
     assert [call["status"] for call in calls] == ["ok", "ok", "ok", "error"]

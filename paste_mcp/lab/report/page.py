@@ -8,12 +8,12 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from paste_mcp import __version__
 from paste_mcp.lab.report.gather import Report
 from paste_mcp.lab.report.rows import Row
 from paste_mcp.lab.report.timeline import timeline
 from paste_mcp.lab.report.words import duration, money, percent
 from paste_mcp.store.sessions import Session
+from paste_mcp.version import __version__
 
 _TEMPLATE: Final = Path(__file__).with_name("page.html")
 
