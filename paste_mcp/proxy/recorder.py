@@ -31,6 +31,7 @@ from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.proxy import clock
 from paste_mcp.proxy.wire import encode
 from paste_mcp.store.digests import digest_of, installation_key
+from paste_mcp.store.secrets import is_secret
 
 logger = logging.getLogger("paste_mcp")
 
@@ -86,7 +87,7 @@ class Recorder:
             "n": self._calls,
             "turn": demand.turn,
             "server": demand.call.server,
-            "tool": demand.call.tool,
+            "tool": _tool_of(demand),
             "definition": demand.key.definition if demand.key else "",
             "read_only": demand.read,
             "eligible": demand.eligible,
@@ -247,5 +248,12 @@ def _leaves(arguments: dict[str, Json]) -> Iterator[tuple[str, Json]]:
 
 
 def _masked(step: str | int) -> str | int:
-    """A step of a path, but for member names that may be data themselves (file names, titles)."""
-    return step if isinstance(step, int) or _PLAIN_MEMBER.fullmatch(step) else "*"
+    """A step of a path, but for member names that may be data themselves (file names, titles, keys to other doors)."""
+    return step if isinstance(step, int) or (_PLAIN_MEMBER.fullmatch(step) and not is_secret(step)) else "*"
+
+
+def _tool_of(demand: Demand) -> str:
+    """The tool's name. One that its server never listed may be anything."""
+    tool = demand.call.tool
+    listed = demand.key is not None and demand.key.definition
+    return tool if listed or not is_secret(tool) else "*"

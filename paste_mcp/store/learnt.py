@@ -49,7 +49,8 @@ _TABLES: Final = (
     " WITHOUT ROWID",
 )
 _DROP_EMPTY_GROUPS: Final = "DELETE FROM groups WHERE id NOT IN (SELECT group_id FROM counts)"
-_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""The last: what we ask for is always the same, so if it makes no sense to a file of ours, its tables are spoilt."""
 
 Row: TypeAlias = tuple[str, str, float, int, int]
 """Group, item, amount on the fixed day, whether it is a text of the user's, whether it names an unknown definition."""
@@ -173,6 +174,8 @@ class LearntStore:
             try:
                 with closing(self._open()) as database:
                     return work(database)
+            except UnicodeDecodeError as error:  # of a message about the tables, which quotes them
+                self._put_aside(error)
             except sqlite3.DatabaseError as error:
                 if (_code(error) & 0xFF) not in _DAMAGED:
                     raise
@@ -189,6 +192,7 @@ class LearntStore:
         # Made with its mode before SQLite opens it: there is no moment at which others could read it.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         database = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
+        database.text_factory = _text
         try:
             self._prepare(database)
         except BaseException:
@@ -216,12 +220,17 @@ class LearntStore:
             raise StoreError(f"{self.path}: was written by another version of paste-mcp; move it away to learn anew")
         database.execute("PRAGMA synchronous = NORMAL")
 
-    def _put_aside(self, error: sqlite3.Error) -> None:
+    def _put_aside(self, error: Exception) -> None:
         aside = self.path.with_name(self.path.name + ".damaged")
         self.path.replace(aside)
         for rest in ("-wal", "-shm"):
             self.path.with_name(self.path.name + rest).unlink(missing_ok=True)
         logger.warning("%s was damaged (%s): it is now %s, and learning starts anew", self.path, error, aside.name)
+
+
+def _text(data: bytes) -> str:
+    """A text that is none, in a spoilt row, makes no sense later; it does not stop the others from being read."""
+    return data.decode(errors="replace")
 
 
 @contextmanager

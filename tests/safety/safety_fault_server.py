@@ -105,6 +105,8 @@ def echo(id, how, nonce):
             return write(line({"id": id, "error": {"code": "x", "message": None, "data": [1]}}))
         case "neither":
             return write(line({"id": id}))
+        case "pid":
+            return write(right(id, str(os.getpid())))
         case "CRLF":
             return write(answer[:-1] + b"\r\n")
         case "asks back":
