@@ -191,7 +191,7 @@ async def test_no_secret_that_passed_is_found_in_anything_that_is_written(tmp_pa
             for whole, _ in kinds:
                 result = await client.call_tool("f__echo", {"how": "fine", "nonce": whole})
                 assert result.content[0].text == whole
-        for whole, _ in kinds[:8]:
+        for whole, _ in kinds[:3]:
             for how in ("invalid UTF-8", "a text as an error", "noise"):
                 with suppress(MCPError):
                     await client.call_tool("f__echo", {"how": how, "nonce": whole})
