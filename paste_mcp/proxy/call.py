@@ -79,7 +79,8 @@ async def _forward(session: Session, link: Link, request: Request, call: ToolCal
         outcome = "error"
         raise
     finally:
-        session.audit.demand(call, outcome)
+        listed = session.catalogue.schema(call.server, call.tool) is not None
+        session.audit.demand(call, outcome, listed=listed)
     return result
 
 

@@ -24,6 +24,7 @@ from paste_mcp.core.commands import Launch
 from paste_mcp.core.model import ToolCall
 from paste_mcp.core.speculation.journal import Note, Settled
 from paste_mcp.store.digests import digest_of, installation_key
+from paste_mcp.store.secrets import is_secret
 
 logger = logging.getLogger("paste_mcp")
 
@@ -137,9 +138,13 @@ class SessionAudit:
         self._id = id
         self._demands = 0
 
-    def demand(self, call: ToolCall, outcome: str) -> None:
-        """The agent's own call went to its server and ended so: ok, error or cancelled."""
+    def demand(self, call: ToolCall, outcome: str, *, listed: bool = True) -> None:
+        """The agent's own call went to its server and ended so: ok, error or cancelled. The name of a tool that was
+        never `listed` may be anything, a secret as well, and is left out then.
+        """
         self._demands += 1
+        if not listed and is_secret(call.tool):
+            call = ToolCall(call.server, "*", call.arguments)
         self._note("demand", call, n=self._demands, outcome=outcome)
 
     def speculation(self, launch: Launch) -> bool:
