@@ -11,14 +11,12 @@ The engine never sees a clock, a transport or the host. Results are opaque to it
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import takewhile
 
 from paste_mcp.core.commands import (
     Answer,
-    Barred,
     Cancel,
     Demand,
     Hit,
@@ -32,7 +30,7 @@ from paste_mcp.core.keys import CallKey, Unkeyable, call_key
 from paste_mcp.core.model import Event, Payload, Prediction, Status, Tool, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.prediction.forecaster import Forecaster
-from paste_mcp.core.speculation import policy
+from paste_mcp.core.prediction.foreseen import Foreseen
 from paste_mcp.core.speculation.budget import Budget, Places
 from paste_mcp.core.speculation.cache import MAX_LIVE, Speculations
 from paste_mcp.core.speculation.conduct import Conduct
@@ -42,27 +40,14 @@ from paste_mcp.core.speculation.lifecycle import EXECUTING, Cause, Speculation, 
 from paste_mcp.core.speculation.queueing import Run
 from paste_mcp.core.speculation.settings import ServerPolicy
 from paste_mcp.core.speculation.shadows import Shadows
-from paste_mcp.core.speculation.verify import Check, Checks, same
+from paste_mcp.core.speculation.standing import Standing
+from paste_mcp.core.speculation.verify import Check, Checks
 
 MAX_EVENTS = 512
 """Past events that predictions may look at; older ones are forgotten."""
-MAX_FORESEEN = 64
-VOLATILE_TTL_S = 2.0
-"""How long an answer that changes by itself may be served, where the user wants it early at all."""
-
 
 _MISS = Miss()
 _FORWARDED = (Miss, Promote)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A tool, and what the policy says of it; worked out when it is listed, since every call asks."""
-
-    tool: Tool
-    read: bool
-    looks_read: bool
-    eligible: bool
 
 
 class Engine:
@@ -82,9 +67,7 @@ class Engine:
         conduct: Conduct | None = None,
     ) -> None:
         self.ledger = Ledger()
-        self.newly_barred: deque[Barred] = deque()
-        """Tools that this session found unfit; whoever tells the others takes them away."""
-        self._conduct = conduct or Conduct()
+        self.standing = Standing(policies, conduct or Conduct())
         self._checks = Checks()
         self.values = ValueIndex()
         self._predictor = predictor
@@ -92,10 +75,6 @@ class Engine:
         self._policies = policies
         self._journal = journal
         self._sends = sends
-        self._tools: dict[tuple[str, str], Known] = {}
-        self._first_seen: dict[tuple[str, str], Tool] = {}
-        self._guessable: dict[tuple[str, str], Tool] = {}
-        self._barred: dict[tuple[str, str], str] = {}
         self._speculations = Speculations(self.ledger, journal)
         self._executing: dict[int, Run] = {}
         """What the shell executes, in the order of the launches, also where the speculation itself has ended."""
@@ -107,7 +86,7 @@ class Engine:
         self._turn = -1
         self._idle_since: float | None = None
         self._lead = budget.lead.copy()
-        self._foreseen: dict[CallKey, Prediction] = {}
+        self._foreseen = Foreseen(predictor)
         self._shadows = Shadows(self.ledger, journal)
         self._next_id = 0
         self._closed = False
@@ -116,16 +95,7 @@ class Engine:
 
     def set_tools(self, server: str, tools: Iterable[Tool], now: float) -> list[Cancel]:
         """The server's tools as it defines them now. What was guessed about a changed one is dropped."""
-        before = {key: known.tool for key, known in self._tools.items() if key[0] == server}
-        after = {(server, tool.name): tool for tool in tools}
-        changed = {key for key, tool in before.items() if after.get(key) != tool}
-        for key, tool in after.items():
-            # Against the first sight of it, not the last: a tool could leave and come back as another.
-            if self._first_seen.setdefault(key, tool) != tool:
-                self._barred[key] = "its definition changed while in use"
-        self._tools = {key: known for key, known in self._tools.items() if key[0] != server}
-        self._tools |= {key: self._know(tool) for key, tool in after.items()}
-        self._guessable = {key: k.tool for key, k in self._tools.items() if self._policies[key[0]].mode != "off"}
+        changed = self.standing.set_tools(server, tools)
         return self._drop_calls(lambda key: (key.server, key.tool) in changed, now)
 
     def invalidate(self, server: str, now: float) -> list[Cancel]:
@@ -134,14 +104,8 @@ class Engine:
 
     def bar(self, server: str, tool: str, reason: str, now: float) -> list[Cancel]:
         """This tool showed that it must not run unasked (it asked the user something, left a task behind)."""
-        self._barred[server, tool] = reason
-        if known := self._tools.get((server, tool)):
-            self._tools[server, tool] = self._know(known.tool)
+        self.standing.bar(server, tool, reason)
         return self._drop_calls(lambda key: (key.server, key.tool) == (server, tool), now)
-
-    def decide_tool(self, tool: Tool) -> policy.Decision:
-        """The policy's word on a tool, with what this session has learnt of it."""
-        return policy.decide_tool(self._policies[tool.server], tool, self._barred.get((tool.server, tool.name)))
 
     # --- a demand call ----------------------------------------------------------------------------------------------
 
@@ -155,7 +119,7 @@ class Engine:
             if self._idle_since is not None:
                 self._lead.observe(now - self._idle_since)
                 self._budget.lead.observe(now - self._idle_since)
-        known = self._tools.get((call.server, call.tool))
+        known = self.standing.get(call.server, call.tool)
         read = plain and known is not None and known.read
         # A write makes guesses stale when it starts and again when it ends: its effect may come at any time between.
         cancels = [] if read else self._drop_written(call.server, now)
@@ -192,7 +156,7 @@ class Engine:
         """What the call brought, once its answer has left: the heavier half of `returned`, called once after it."""
         self._unobserved -= 1
         event = Event(self._events, demand.turn, demand.call, status, payload, now)
-        self._predictor.observe(event, self._history, self._guessable, self.values)
+        self._predictor.observe(event, self._history, self.standing.guessable, self.values)
         self._history.append(event)
         self._events += 1
         del self._history[:-MAX_EVENTS]
@@ -217,11 +181,11 @@ class Engine:
 
         Does nothing while a demand is under way: predictions are made from the turn's last result, and all of them.
         """
-        if self._outstanding or self._unobserved or self._closed or not self._history or not self._guessable:
+        if self._outstanding or self._unobserved or self._closed or not self._history or not self.standing.guessable:
             return
         self._expire(now)
         width = self._budget.width()
-        for prediction in self._predictor.predict(self._history, self._guessable, self.values):
+        for prediction in self._predictor.predict(self._history, self.standing.guessable, self.values):
             self.ledger.predicted += 1
             width -= self._consider(prediction, now, width)
 
@@ -258,8 +222,8 @@ class Engine:
         if speculation is None or not wanted:
             return None
         if outcome is not None:
-            self._judge(speculation.key, outcome)
-        if outcome is None or not self._may_serve(outcome, keep=speculation.state is State.RUNNING):
+            self.standing.guessed(speculation.key, outcome.status)
+        if outcome is None or not self._speculations.may_serve(speculation, outcome, self._budget.limits):
             if speculation.state is State.JOINED:
                 # The demand goes to the server after all.
                 self.ledger.misses += 1
@@ -279,26 +243,14 @@ class Engine:
         checks = [Cancel(id) for id in self._checks.drop(lambda key: True)]
         return self._cancelled(self._speculations.sweep(Cause.CLOSE, now)) + checks
 
-    # --- how tools behave -------------------------------------------------------------------------------------------
-
-    def _judge(self, key: CallKey, outcome: Outcome) -> None:
-        """A guess was answered; a tool whose guesses fail too often is left alone."""
-        tool = (key.server, key.tool)
-        self._conduct.guessed(tool, failed=outcome.status == "error")
-        if outcome.status == "error" and (reason := self._conduct.failing(tool)):
-            self._note_bad(tool, reason, lasting=False)
+    # --- checks of what was served ----------------------------------------------------------------------------------
 
     def _checked(self, check: Check | None, outcome: Outcome | None) -> None:
         """A served result was fetched once more."""
         if check is None or outcome is None or not outcome.servable:
             return
-        tool = (check.key.server, check.key.tool)
-        alike = same(check.served, outcome.result, self._policies[check.key.server].ignore)
         self.ledger.verified += 1
-        self.ledger.differing += not alike
-        self._conduct.checked(tool, same=alike)
-        if not alike and (reason := self._conduct.unlike_itself(tool)):
-            self._note_bad(tool, reason, lasting=True)
+        self.ledger.differing += not self.standing.checked(check.key, check.served, outcome.result)
 
     def _launch_checks(self, now: float) -> list[Launch]:
         launches: list[Launch] = []
@@ -313,38 +265,24 @@ class Engine:
             launches.append(Launch(self._next_id, check.call, check.pattern, "verify"))
         return launches
 
-    def _note_bad(self, tool: tuple[str, str], reason: str, *, lasting: bool) -> None:
-        if tool not in self._barred:
-            self._barred[tool] = reason
-            self.newly_barred.append(Barred(*tool, reason, lasting))
-
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _know(self, tool: Tool) -> Known:
-        read = policy.provably_read(self._policies[tool.server], tool, self._barred.get((tool.server, tool.name)))
-        return Known(tool, read, read or policy.looks_read(tool), self.decide_tool(tool).eligible)
-
     def _key(self, call: ToolCall) -> CallKey | None:
-        known = self._tools.get((call.server, call.tool))
+        known = self.standing.get(call.server, call.tool)
         try:
             return call_key(call, known.tool.definition) if known else None
         except Unkeyable:
             return None
 
-    def _decide(self, prediction: Prediction) -> policy.Decision:
-        tool = self._tools[prediction.call.server, prediction.call.tool].tool
-        return policy.decide(self._policies[tool.server], tool, prediction, self._barred.get((tool.server, tool.name)))
-
     def _drop_unfit(self, key: CallKey, now: float) -> list[Cancel]:
         """What was allowed when it was queued must be so when it is served."""
         held = self._speculations.find(key)
-        if held is None or self._decide(held.prediction).eligible:
+        if held is None or self.standing.decide(held.prediction).eligible:
             return []
         return self._drop(lambda of: of == key, now)
 
     def _answer(self, key: CallKey, now: float) -> Answer:
-        if (foreseen := self._foreseen.pop(key, None)) is not None:
-            self._predictor.hit(foreseen)
+        self._foreseen.made(key)
         speculation = self._speculations.find(key)
         if speculation is None:
             return _MISS
@@ -366,9 +304,9 @@ class Engine:
         key = self._key(prediction.call)
         if key is None or self._speculations.holds(key) or key in self._shadows:
             return 0
-        self._remember(key, prediction)
+        self._foreseen.add(key, prediction)
         server_policy = self._policies[key.server]
-        decision = self._decide(prediction)
+        decision = self.standing.decide(prediction)
         if not decision.eligible:
             return self._withhold(prediction, self.ledger.refused, decision.row, now)
         utility = self._budget.worth(prediction.probability, key.server, key.tool, self._lead)
@@ -390,25 +328,6 @@ class Engine:
         self._journal(Withheld(prediction, why), now)
         return 0
 
-    def _remember(self, key: CallKey, prediction: Prediction) -> None:
-        """For credit and blame: a guess counts against its pattern once, sent or not."""
-        if key in self._foreseen:
-            return
-        if len(self._foreseen) >= MAX_FORESEEN:
-            del self._foreseen[next(iter(self._foreseen))]
-        self._foreseen[key] = prediction
-        self._predictor.guessed(prediction)
-
-    def _may_serve(self, outcome: Outcome, *, keep: bool) -> bool:
-        """Only a plain, whole, non-empty success; one to `keep` for later, only while there is room for it."""
-        limits = self._budget.limits
-        return (
-            outcome.servable
-            and outcome.status == "ok"
-            and outcome.size_bytes <= limits.result_bytes
-            and (not keep or self._speculations.ready_bytes + outcome.size_bytes <= limits.buffer_bytes)
-        )
-
     def _count_shadow(self, server: str, key: CallKey | None, now: float, *, seems_read: bool) -> int | None:
         """What trusting the hints would have brought; the guess that would have answered."""
         if not self._shadows:
@@ -417,7 +336,7 @@ class Engine:
         if key is not None:
             found = self._shadows.demanded(key, self._budget.service_s(key.server, key.tool), now)
         if not seems_read:
-            self._shadows.invalidate(now, self._touched_by(server))
+            self._shadows.invalidate(now, self.standing.touched_by(server))
         return found
 
     def _expire(self, now: float) -> None:
@@ -427,11 +346,7 @@ class Engine:
             self._shadows.expire(self._ttl_s, now)
 
     def _ttl_s(self, key: CallKey) -> float:
-        """How long an answer to this call may be served."""
-        own = self._policies[key.server].ttl_s
-        ttl_s = self._budget.limits.ttl_s if own is None else own
-        known = self._tools.get((key.server, key.tool))
-        return min(ttl_s, VOLATILE_TTL_S) if known is not None and policy.is_volatile(known.tool) else ttl_s
+        return self.standing.ttl_s(key, self._budget.limits.ttl_s)
 
     def _forward(self, demand: Demand, now: float) -> list[Cancel]:
         """The demand goes to its server, before every guess there."""
@@ -465,14 +380,11 @@ class Engine:
 
     def _drop_written(self, server: str, now: float) -> list[Cancel]:
         """Something on `server` may have changed, and with it what other servers answer."""
-        return self._drop(self._touched_by(server), now) if self._speculations or self._executing else []
-
-    def _touched_by(self, server: str) -> Callable[[CallKey], bool]:
-        policy_of_it = self._policies.get(server)
-        if policy_of_it is None or policy_of_it.invalidates is None:
-            return lambda key: True
-        touched = {server, *policy_of_it.invalidates}
-        return lambda key: key.server in touched
+        return (
+            self._drop(self.standing.touched_by(server), now)
+            if self._speculations or self._executing or self._checks
+            else []
+        )
 
     def _drop(self, concerns: Callable[[CallKey], bool], now: float) -> list[Cancel]:
         among = [speculation for speculation in self._speculations if concerns(speculation.key)]

@@ -109,8 +109,8 @@ class Guesses:
             if state is State.LATE_HIT and outcome is not None:
                 running.result = outcome.result
             running.ended.set()
-            while self._engine.newly_barred:
-                found = self._engine.newly_barred.popleft()
+            while self._engine.standing.newly_barred:
+                found = self._engine.standing.newly_barred.popleft()
                 self._bar(found.server, found.tool, found.reason, lasting=found.lasting)
         # A slot is free.
         self.start(self._engine.launch(clock.now()))

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 from paste_mcp.core.commands import Cancel, Hit, Join, Launch, Miss, Outcome, Promote
-from paste_mcp.core.engine import MAX_FORESEEN, Engine
+from paste_mcp.core.engine import Engine
 from paste_mcp.core.model import Hints, Ingredient, Payload, Prediction, Tool, ToolCall
 from paste_mcp.core.patterns.language import parse_pool
 from paste_mcp.core.patterns.pool import Pool
 from paste_mcp.core.prediction.evidence import Counts
+from paste_mcp.core.prediction.foreseen import MAX_FORESEEN
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.core.speculation.cache import MAX_LIVE
@@ -552,14 +553,14 @@ def test_a_tool_that_leaves_and_comes_back_as_another_is_barred():
     changed = Tool("a", "read", READ, definition="new")
     s.engine.set_tools("a", [], 1.0)
     s.engine.set_tools("a", [changed], 2.0)
-    assert s.engine.decide_tool(changed).row == "barred"
+    assert s.engine.standing.decide_tool(changed).row == "barred"
 
 
 def test_a_tool_that_leaves_and_comes_back_the_same_is_not_barred():
     s = session()
     s.engine.set_tools("a", [], 1.0)
     s.engine.set_tools("a", TOOLS, 2.0)
-    assert s.engine.decide_tool(TOOLS[1]).eligible
+    assert s.engine.standing.decide_tool(TOOLS[1]).eligible
 
 
 def test_invalidating_a_server_drops_what_it_said_and_nothing_else():

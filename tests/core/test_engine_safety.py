@@ -123,7 +123,9 @@ def test_a_tool_whose_guesses_fail_too_often_is_left_alone_and_the_reason_told()
     s = session()
     for n in range(FEWEST_GUESSES):
         assert guessed(s, n, done(status="error", servable=False), at=20.0 * n)
-    assert list(s.engine.newly_barred) == [Barred("a", "read", "10 of 10 early calls of it failed", lasting=False)]
+    assert list(s.engine.standing.newly_barred) == [
+        Barred("a", "read", "10 of 10 early calls of it failed", lasting=False)
+    ]
     assert guessed(s, 99, done()) == []
     assert s.ledger.refused == {"barred": 1}
 
@@ -156,7 +158,7 @@ def test_a_tool_that_answers_otherwise_when_asked_again_is_never_guessed_again()
     for n in range(2):
         [again] = served(s, n, 100.0 * n)
         s.engine.ended(again.id, done(OTHER), 100.0 * n + 14)
-    assert list(s.engine.newly_barred) == [
+    assert list(s.engine.standing.newly_barred) == [
         Barred("a", "read", "2 of 2 answers of it differed when asked for again", lasting=True)
     ]
     assert guessed(s, 9, done(), at=300.0) == []
@@ -170,6 +172,18 @@ def test_a_check_holds_no_demand_up_and_counts_for_nothing_after_a_write():
     assert s.engine.ended(again.id, done(OTHER), 14.0) is None
     assert s.ledger.verified == 0
     assert writing.answer == Miss()
+
+
+def test_a_check_that_waits_counts_for_nothing_after_a_write():
+    s = session(policies=VERIFIED)
+    s.predictor.foreseen = [guess(read("f1"))]
+    first, _ = s.engine.demanded(look("l1"), 0.0)
+    [launch] = finish(s.engine, first, 10.0)
+    s.engine.ended(launch.id, done(SAME), 11.0)
+    second, _ = s.engine.demanded(read("f1"), 12.0)
+    writing, _ = s.engine.demanded(WRITING, 12.5)
+    finish(s.engine, second, 13.0)
+    assert finish(s.engine, writing, 14.0) == []
 
 
 def test_a_check_yields_to_a_demand_on_its_server():

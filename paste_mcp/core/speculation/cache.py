@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from paste_mcp.core.commands import Outcome
 from paste_mcp.core.keys import CallKey
 from paste_mcp.core.speculation.journal import Issued, Journal, Settled, nobody
 from paste_mcp.core.speculation.ledger import Ledger, seconds
 from paste_mcp.core.speculation.lifecycle import EXECUTING, LIVE, Cause, Speculation, State
+from paste_mcp.core.speculation.settings import Limits
 
 MAX_LIVE = 32
 """Speculations that one session may hold."""
@@ -56,6 +58,16 @@ class Speculations:
         """Those that wait for a slot, the most useful first."""
         waiting = [s for s in self._by_id.values() if s.state is State.QUEUED]
         return sorted(waiting, key=lambda s: (-s.utility, s.id))
+
+    def may_serve(self, speculation: Speculation, outcome: Outcome, limits: Limits) -> bool:
+        """Only a plain, whole, non-empty success; one to be kept for later, only while there is room for it."""
+        room = limits.buffer_bytes - self.ready_bytes if speculation.state is State.RUNNING else limits.result_bytes
+        return (
+            outcome.servable
+            and outcome.status == "ok"
+            and outcome.size_bytes <= limits.result_bytes
+            and outcome.size_bytes <= room
+        )
 
     def complete(self, speculation: Speculation, result: object, size_bytes: int, now: float) -> None:
         """The server's answer has come and may be served."""
