@@ -86,6 +86,7 @@ def disconnect(
         from paste_mcp.connect import show
         from paste_mcp.connect.journal import Journal, config_folder
         from paste_mcp.connect.undo import carry_out_undo, undo
+        from paste_mcp.store.state import state_folder
 
         journal, console = Journal(config_folder(os.environ)), _console(json)
         folder = None if project is None else str(project.absolute())
@@ -115,6 +116,11 @@ def disconnect(
             done.append(
                 {"client": record.client, "scope": record.scope, "file": record.file, "servers": list(record.moved)}
                 | {"exact": planned.exact, "notes": planned.notes, "done": carried}
+            )
+        state = state_folder(os.environ)
+        if any(one["done"] for one in done) and not journal.records() and state.exists():
+            console.print(
+                f"What was recorded and learnt stays in {state}; delete it to forget all of it.", markup=False
             )
         if json:
             print(jsons.dumps({"disconnect": done}))

@@ -53,11 +53,11 @@ def test_the_servers_of_the_example_run_ahead(tmp_path: Path) -> None:
 
 
 SETUPS = {
-    "deep-research.json": {"search": "off", "web": "listed"},
+    "deep-research.json": {"web": "listed"},
     "coding.json": {"files": "annotated", "git": "annotated"},
     "database.json": {"db": "listed"},
     "remote.json": {"tickets": "annotated", "wiki": "shadow"},
-    "team.json": {"docs": "annotated", "git": "annotated"},
+    "team.json": {"time": "annotated", "git": "annotated"},
 }
 
 

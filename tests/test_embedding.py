@@ -1,6 +1,7 @@
 """paste-mcp inside another program: what is public works, costs nothing to import, and leaves nothing behind."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -138,6 +139,40 @@ def test_the_engine_alone_runs_a_loop_of_ones_own():
     assert isinstance(visit.answer, paste_mcp.Hit)
     assert visit.answer.result == "the page"
     assert engine.ledger.hidden_s == 1.0
+
+
+@pytest.mark.anyio
+async def test_the_research_set_up_reads_early_what_a_search_found(tmp_path):
+    """The example as it is, with a search engine and a web of this program."""
+    for name in ("deep-research.json", "deep-research.patterns.yaml"):
+        shutil.copyfile(ROOT / "examples" / name, tmp_path / name)
+    (tmp_path / "deep-research.json").chmod(0o600)
+    web, read, guessed = MCPServer("web"), [], anyio.Event()
+
+    @web.tool(annotations=READ)
+    async def search(query: str) -> str:
+        return "".join(f"{n}. Title\n   URL: https://docs.python.org/3/{n}.html\n\n" for n in (1, 2, 3))
+
+    @web.tool()
+    async def fetch_content(url: str, max_length: int = 5000) -> str:
+        read.append(url)
+        await anyio.sleep(0.3)
+        guessed.set()
+        return f"The page {url}"
+
+    async with (
+        paste_mcp.embed(tmp_path / "deep-research.json", servers={"web": web}, state=tmp_path) as proxy,
+        Client(proxy.transport()) as client,
+    ):
+        await client.list_tools()
+        await client.call_tool("web__search", {"query": "pipes"})
+        with anyio.fail_after(10):
+            await guessed.wait()
+        first = "https://docs.python.org/3/1.html"
+        page = await client.call_tool("web__fetch_content", {"url": first})
+        assert page.content[0].text == f"The page {first}"
+        assert proxy.ledger.useful == 1
+    assert read.count(first) == 1
 
 
 def run_example(name, *more):
