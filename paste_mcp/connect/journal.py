@@ -19,6 +19,7 @@ from typing import Any
 from platformdirs import user_config_path
 
 from paste_mcp.connect.sites import ConnectError
+from paste_mcp.store.folders import make_private
 
 
 def config_folder(environ: Mapping[str, str]) -> Path:
@@ -110,8 +111,7 @@ def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     target = path.resolve()
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        for folder in [folder for folder in reversed(target.parents) if not folder.exists()]:
-            folder.mkdir(mode=0o700, exist_ok=True)
+        make_private(target.parent)
         if target.exists():
             mode = target.stat().st_mode & 0o7777
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -31,6 +31,7 @@ from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.proxy import clock
 from paste_mcp.proxy.wire import encode
 from paste_mcp.store.digests import digest_of, installation_key
+from paste_mcp.store.folders import make_private
 from paste_mcp.store.secrets import is_secret
 
 logger = logging.getLogger("paste_mcp")
@@ -178,7 +179,7 @@ class Recorder:
     def _open(self) -> None:
         if self._file is not None:
             os.close(self._file)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._folder)
         self._key = self._key or installation_key(self._folder / "key")
         prune(self._folder, MAX_TOTAL_BYTES)
         path = self._folder / f"{self._session}{f'.{self._part}' if self._part else ''}.jsonl"

@@ -24,6 +24,7 @@ from paste_mcp.core.commands import Launch
 from paste_mcp.core.model import ToolCall
 from paste_mcp.core.speculation.journal import Note, Settled
 from paste_mcp.store.digests import digest_of, installation_key
+from paste_mcp.store.folders import make_private
 from paste_mcp.store.secrets import is_secret
 
 logger = logging.getLogger("paste_mcp")
@@ -116,7 +117,7 @@ class AuditLog:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._folder)
         self._key = self._key or installation_key(self._key_path)
         files = sorted((path for path in self._folder.glob("*.jsonl")), reverse=True)
         total = 0

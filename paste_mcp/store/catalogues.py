@@ -17,6 +17,8 @@ from typing import Any
 
 import orjson
 
+from paste_mcp.store.folders import make_private
+
 logger = logging.getLogger("paste_mcp")
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -78,7 +80,7 @@ class Catalogues:
         # Two proxies may write at once: each writes a file of its own, and the last to rename it wins.
         draft = path.with_suffix(f".{os.getpid()}")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._folder)
             if not path.exists():
                 _prune(self._folder)
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

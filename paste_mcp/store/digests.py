@@ -9,11 +9,12 @@ from pathlib import Path
 
 from paste_mcp.core.keys import Unkeyable, canonical
 from paste_mcp.core.model import Json
+from paste_mcp.store.folders import make_private
 
 
 def installation_key(path: Path) -> bytes:
     """This installation's key, made once. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

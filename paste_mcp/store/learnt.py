@@ -20,6 +20,7 @@ from typing import Final, TypeAlias, TypeVar
 from paste_mcp.core.prediction.learnt.counts import Counts, Group, Item
 from paste_mcp.store.admission import Admission, Delta, admission
 from paste_mcp.store.encoding import Unwritable, decode, encode, renamed, texts_in
+from paste_mcp.store.folders import make_private
 
 logger = logging.getLogger("paste_mcp")
 
@@ -188,7 +189,7 @@ class LearntStore:
             raise StoreError(f"{self.path}: {error}") from None
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path.parent)
         # Made with its mode before SQLite opens it: there is no moment at which others could read it.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         database = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)

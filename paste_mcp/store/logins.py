@@ -11,6 +11,8 @@ from typing import Any
 
 import anyio
 
+from paste_mcp.store.folders import make_private
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -41,7 +43,7 @@ class LoginFile:
 
     def write(self, data: dict[str, Any]) -> None:
         """Raises OSError. Whoever reads meanwhile finds the old login whole, or the new one."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path.parent)
         draft = self.path.with_suffix(f".{os.getpid()}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump({**data, "url": self._url}, file)
@@ -61,7 +63,7 @@ class LoginFile:
         if fcntl is None:
             yield
             return
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path.parent)
         lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             with anyio.move_on_after(LOCK_WAIT_S):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from paste_mcp.core.patterns.language import Pattern
 from paste_mcp.store import pattern_text as texts
+from paste_mcp.store.folders import make_private
 from paste_mcp.store.pattern_files import PatternFileError, parse_patterns, read_text
 
 HEADING: Final = """\
@@ -76,7 +77,7 @@ def write_text(path: Path, text: str) -> None:
     target = path.resolve()
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(target.parent)
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(text.encode())

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from paste_mcp.store.folders import make_private
+
 logger = logging.getLogger("paste_mcp")
 
 MAX_BYTES: Final = 4 * 1024 * 1024
@@ -133,7 +135,7 @@ class Pins:
         # Two proxies may write at once: each writes a file of its own, and the last to rename it wins.
         draft = path.with_suffix(f".{os.getpid()}")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._folder)
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 json.dump({"alias": alias, "tools": pinned}, file, indent=1)
             draft.replace(path)
