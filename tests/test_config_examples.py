@@ -76,6 +76,6 @@ def test_a_whole_setup_is_a_configuration_without_a_warning(name: str, tmp_path:
 
 
 def test_every_example_is_described() -> None:
-    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    text = "".join((folder / "README.md").read_text(encoding="utf-8") for folder in (EXAMPLES, EXAMPLES.parent))
     for file in EXAMPLES.glob("*"):
         assert not file.is_file() or file.name == "README.md" or file.name in text, file
