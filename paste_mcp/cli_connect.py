@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsons
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,10 +166,22 @@ def _found(clients: list[str] | None, machine: Machine, project: Path | None) ->
         if there is not None:
             found.append(there)
     for id in clients or ():
-        if not any(there.site.client.id == id for there in found):
-            looked = [str(site.path) for site in places if site.client.id == id]
-            refuse(f"{id}: no servers found in {' or '.join(looked) or 'a project, where it has no file'}")
+        if not any(there.site.client.id == id and there.servers for there in found):
+            looked = sorted({str(site.path) for site in places if site.client.id == id})
+            elsewhere = _with_projects(machine, id) if project is None else ""
+            refuse(f"{id}: no servers found in {' or '.join(looked) or 'a project, where it has no file'}{elsewhere}")
     return found
+
+
+def _with_projects(machine: Machine, id: str) -> str:
+    """Where else this client keeps servers: a hint to be added to a message."""
+    from paste_mcp.connect.clients import client
+    from paste_mcp.connect.sites import projects
+
+    row = client(id)
+    folders = projects(machine, row) if row is not None else []
+    more = f" (and for {len(folders) - 1} more projects)" if len(folders) > 1 else ""
+    return f"; for a project there are: --project {shlex.quote(folders[0])}{more}" if folders else ""
 
 
 def _known(clients: list[str] | None) -> None:
@@ -185,6 +198,7 @@ def _known(clients: list[str] | None) -> None:
 def _chosen(console: Any, found: list[Found], journal: Any, machine: Machine, *, json: bool, ask: bool) -> list[Found]:
     """Show what there is, and ask which is meant. Where nobody can be asked, none is."""
     from paste_mcp.connect import show
+    from paste_mcp.connect.clients import CLIENTS
     from paste_mcp.connect.moving import moves
 
     rows = [(there, moves(there, os.environ, machine.home), journal.record(there.site.id)) for there in found]
@@ -193,6 +207,9 @@ def _chosen(console: Any, found: list[Found], journal: Any, machine: Machine, *,
     else:
         console.print(show.table_of((there.site, decided, record) for there, decided, record in rows))
         console.print("In brackets: stays where it is. A project's own servers: --project DIR", style="dim")
+    for id in sorted({row.id for row in CLIENTS}):
+        if hint := _with_projects(machine, id):
+            console.print(f"{id}{hint}", style="dim", soft_wrap=True, markup=False)
     if json:
         print(jsons.dumps({"found": [show.as_data(there.site, decided, record) for there, decided, record in rows]}))
         raise typer.Exit

@@ -85,6 +85,23 @@ def sites(machine: Machine, project: Path | None = None) -> list[Site]:
     return found
 
 
+def projects(machine: Machine, client: Client) -> list[str]:
+    """Folders for which the client keeps servers in the user's own file, beside those of the user."""
+    if not client.in_project:
+        return []
+    path = Path(machine.path(client.user[machine.platform]))
+    try:
+        found: Any = FORMATS[client.format].read(path.read_bytes().decode("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return []
+    before, after = client.in_project[: client.in_project.index("{project}")], client.in_project[-1]
+    for key in before:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping):
+        return []
+    return [folder for folder, kept in found.items() if isinstance(kept, Mapping) and kept.get(after)]
+
+
 def owner_of(path: Path, machine: Machine) -> Client | None:
     """The client whose own file this is, in the user's home or in any project."""
     folders = (path.parent, path.parent.parent)

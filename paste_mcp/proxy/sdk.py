@@ -198,12 +198,7 @@ def make_server(
     async def lifespan(_: Server[Any]) -> AsyncIterator[Any]:
         yield state
 
-    server: Server[Any] = Server(
-        name,
-        version=version,
-        get_tool_input_schema=input_schema,
-        lifespan=lifespan,
-    )
+    server: Server[Any] = Server(name, version=version, get_tool_input_schema=input_schema, lifespan=lifespan)
     server.middleware[:] = [relay]
     return server
 

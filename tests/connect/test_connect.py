@@ -264,6 +264,12 @@ def test_a_projects_servers_are_its_own_in_both_places(home):
     assert [path.read_bytes(), (project / ".mcp.json").read_bytes()] == before
 
 
+def test_servers_that_are_only_in_projects_are_pointed_at(home):
+    home.write(CODE, {"mcpServers": {}, "projects": {"/w/a b": {"mcpServers": {"x": GIT}}, "/w/c": {"mcpServers": {}}}})
+    assert "--project '/w/a b'" in home.run("connect", "claude-code", "--yes", code=2)
+    assert "--project '/w/a b'" in home.run("connect")
+
+
 def test_a_file_changed_while_the_user_thinks_is_not_overwritten(home, monkeypatch):
     path = home.write(CODE, {"mcpServers": {"git": GIT}})
     monkeypatch.setattr("paste_mcp.cli_connect.on_terminal", lambda: True)

@@ -169,7 +169,7 @@ async def test_a_message_that_cannot_be_written_costs_no_other():
 
 async def test_each_http_session_has_events_of_its_own():
     """Streams go by the host's request id, which sessions choose alike."""
-    manager = HttpManager(Server("s"), Events, 1000, None)
+    manager = HttpManager(Server("s"), Events, 1000, None, max_sessions=2)
     one, two = (manager._admit_session(None)._event_store for _ in range(2))
     primed = await one.store_event("1", None)
     await two.store_event("1", answer(1, "another host's"))
