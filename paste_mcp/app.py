@@ -30,6 +30,7 @@ from paste_mcp.proxy.upstream import Proxy
 from paste_mcp.proxy.vetting import Vetting
 from paste_mcp.store.audit import AuditLog
 from paste_mcp.store.catalogues import Catalogues, launch_key
+from paste_mcp.store.dial import read_eagerness
 from paste_mcp.store.logins import LoginFile
 from paste_mcp.store.pattern_files import default_patterns, load_patterns
 from paste_mcp.store.pins import Pins, pin_key
@@ -128,6 +129,7 @@ def build(
         learning,
         vetting(config, known, state),
         AuditLog(state / "audit", sessions / "key", clock.wall if config.paste.audit == "on" else None),
+        lambda: read_eagerness(state),
     )
 
 

@@ -22,6 +22,7 @@ import typer
 
 from paste_mcp.cli_bench import bench
 from paste_mcp.cli_connect import connect, disconnect
+from paste_mcp.cli_dashboard import dashboard
 from paste_mcp.cli_patterns import patterns_app
 from paste_mcp.cli_report import report, stats
 from paste_mcp.cli_setup import doctor, init
@@ -44,7 +45,7 @@ app = typer.Typer(
 
 app.add_typer(bench, name="bench")
 app.add_typer(patterns_app, name="patterns")
-for verb in (connect, disconnect, init, doctor, stats, report):
+for verb in (connect, disconnect, init, doctor, stats, report, dashboard):
     app.command()(verb)
 app.command(cls=SeveralValues)(simulate)
 

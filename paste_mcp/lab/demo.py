@@ -68,10 +68,11 @@ async def _compare_all(latency_s: float, think_s: float, console: Console, keep:
 
 
 def _keep(folder: Path, state: Path) -> None:
-    """Copy the records of the runs with speculation."""
-    (state / "sessions").mkdir(mode=0o700, parents=True, exist_ok=True)
-    for record in folder.glob("*/True/state/sessions/*.jsonl"):
-        shutil.copy2(record, state / "sessions")
+    """Copy the records of the runs with speculation, and their audit log."""
+    for kind in ("sessions", "audit"):
+        (state / kind).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for record in folder.glob(f"*/True/state/{kind}/*.jsonl"):
+            shutil.copy2(record, state / kind)
 
 
 async def _prepare() -> None:

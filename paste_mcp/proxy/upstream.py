@@ -78,6 +78,8 @@ MAX_REQUESTS = 1024
 """Requests of one session that are under way at once; further ones are refused at once, and do not wait."""
 MAX_CONNECTIONS = 4096
 """Connections of hosts at once, if the system lets us have as many."""
+DIAL_S = 2.0
+"""How often the user's dial is looked at."""
 RETRY_INTERVAL_MS = 1000
 """How soon a host whose stream broke is asked to come back for the rest of it."""
 AUDIT_PAUSE_S = 0.5
@@ -154,7 +156,9 @@ class Proxy:
         learning: Learning | None,
         vetting: Vetting,
         audit: AuditLog,
+        eagerness: Callable[[], float],
     ) -> None:
+        self._eagerness = eagerness
         self._config = config
         self._forecaster = forecaster
         self._learning = learning
@@ -180,6 +184,7 @@ class Proxy:
             self._links.tasks = self._tasks
             self._tasks.start_soon(self._named.run)
             self._tasks.start_soon(self._write_audit)
+            self._tasks.start_soon(self._follow_dial)
             if self._learning is not None:
                 self._tasks.start_soon(self._learning.run)
             try:
@@ -202,6 +207,11 @@ class Proxy:
             await some.wait()
             await anyio.sleep(AUDIT_PAUSE_S)
             self._audit.flush()
+
+    async def _follow_dial(self) -> None:
+        while True:
+            self._budget.eagerness = self._eagerness()
+            await anyio.sleep(DIAL_S)
 
     # --- sessions ---------------------------------------------------------------------------------------------------
 

@@ -41,6 +41,8 @@ class Budget:
         self.limits = limits
         self.lead = Rolling(UNKNOWN_LEAD_S)
         """How long the agents of all sessions usually think."""
+        self.eagerness = 1.0
+        """The user's dial: less makes a wasted second dearer, more cheaper."""
         self._sites = sites or {}
         self._service: dict[tuple[str, str], Rolling] = {}
         self._queueing: dict[str, Queueing] = {}
@@ -82,9 +84,10 @@ class Budget:
 
     @property
     def load_price(self) -> float:
-        """The price of a wasted second, rising with the pressure on the slots."""
+        """The price of a wasted second, rising with the pressure on the slots, and by the user's dial."""
         pressure = (self._demands + self._guesses) / self.limits.total
-        return 0.02 if pressure <= 0.5 else 0.05 if pressure <= 1 else 0.10 if pressure <= 2 else 0.20
+        price = 0.02 if pressure <= 0.5 else 0.05 if pressure <= 1 else 0.10 if pressure <= 2 else 0.20
+        return price / self.eagerness
 
     def width(self) -> int:
         """How many guesses one trigger may make: narrower while few come true, never none, else nothing is learnt."""
