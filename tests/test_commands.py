@@ -33,7 +33,7 @@ OTHERS = [line for _, line in ALL if not line.startswith("paste-mcp ")]
 WITHIN = sorted(
     {" ".join(found.split()) for text in TEXTS.values() for found in re.findall(r"`(paste-mcp [a-z][^`]*)`", text)}
 )
-RUN_HERE = ("connect", "disconnect", "init", "check", "doctor", "patterns")
+RUN_HERE = ("connect", "disconnect", "init", "check", "doctor", "patterns", "report")
 """Verbs that end by themselves and need nothing but files."""
 
 
