@@ -11,8 +11,9 @@ The engine never sees a clock, a transport or the host. Results are opaque to it
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from itertools import takewhile
 
 from paste_mcp.core.commands import (
@@ -27,8 +28,9 @@ from paste_mcp.core.commands import (
     Promote,
 )
 from paste_mcp.core.keys import CallKey, Unkeyable, call_key
-from paste_mcp.core.model import Event, Payload, Prediction, Status, Tool, ToolCall
+from paste_mcp.core.model import Event, Json, Payload, Prediction, Status, Tool, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
+from paste_mcp.core.patterns.supposed import SupposedIndex
 from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.prediction.foreseen import Foreseen
 from paste_mcp.core.speculation.budget import Budget, Places
@@ -88,6 +90,8 @@ class Engine:
         self._lead = budget.lead.copy()
         self._foreseen = Foreseen(predictor)
         self._shadows = Shadows(self.ledger, journal)
+        self._unfollowed: deque[Speculation] = deque(maxlen=MAX_LIVE)
+        """Guesses that have their results, from which nothing was foreseen yet."""
         self._next_id = 0
         self._closed = False
 
@@ -189,6 +193,24 @@ class Engine:
             self.ledger.predicted += 1
             width -= self._consider(prediction, now, width)
 
+    def think_ahead(self, now: float, read: Callable[[Json], Payload]) -> None:
+        """Foresee what would follow the guesses whose results have come, as if the agent had made them: the second step
+        of a chain, with the product of both probabilities. There is no third. `read` makes sense of a result.
+        """
+        if self._outstanding or self._unobserved or self._closed:
+            return
+        while self._unfollowed:
+            guess = self._unfollowed.popleft()
+            if guess.state is not State.READY:
+                continue
+            event = Event(self._events, self._turn + 1, guess.prediction.call, "ok", read(guess.result), now)
+            supposed = SupposedIndex(self.values, event)
+            width = self._budget.width()
+            for follower in self._predictor.predict([*self._history, event], self.standing.guessable, supposed):
+                self.ledger.predicted += 1
+                likely = guess.prediction.probability * follower.probability
+                width -= self._consider(replace(follower, probability=likely), now, width, after=event)
+
     def launch(self, now: float) -> list[Launch]:
         """Move as many queued guesses as there are slots for into execution. The caller starts them at once."""
         launches: list[Launch] = []
@@ -232,6 +254,8 @@ class Engine:
         self._speculations.complete(speculation, outcome.result, outcome.size_bytes, now)
         if speculation.state is State.LATE_HIT:
             self._budget.useful()
+        elif not speculation.chained:
+            self._unfollowed.append(speculation)
         return speculation.state
 
     def close(self, now: float) -> list[Cancel]:
@@ -299,17 +323,20 @@ class Engine:
             case _:
                 return Promote(speculation.id)
 
-    def _consider(self, prediction: Prediction, now: float, width: int) -> int:
-        """Queue `prediction` if it is new, safe and worth it; 1 if it took one of the trigger's places."""
+    def _consider(self, prediction: Prediction, now: float, width: int, after: Event | None = None) -> int:
+        """Queue `prediction` if it is new, safe and worth it; 1 if it took one of the trigger's places. It follows the
+        agent's last call, or `after`, which is a guess.
+        """
         key = self._key(prediction.call)
         if key is None or self._speculations.holds(key) or key in self._shadows:
             return 0
         self._foreseen.add(key, prediction)
         server_policy = self._policies[key.server]
-        decision = self.standing.decide(prediction)
+        decision = self.standing.decide(prediction, after.index if after is not None else None)
         if not decision.eligible:
             return self._withhold(prediction, self.ledger.refused, decision.row, now)
-        utility = self._budget.worth(prediction.probability, key.server, key.tool, self._lead)
+        further_s = self._left_of_thinking(now) if after is not None else 0.0
+        utility = self._budget.worth(prediction.probability, key.server, key.tool, self._lead, further_s)
         if utility <= 0:
             return self._withhold(prediction, self.ledger.rejected, "not worth it", now)
         if width <= 0:
@@ -320,8 +347,14 @@ class Engine:
         if server_policy.mode == "shadow" or not self._sends:
             self._shadows.add(self._next_id, key, prediction, now)
             return 1
-        self._speculations.add(Speculation(self._next_id, key, prediction, now, utility, decision.row))
+        chained = after is not None
+        self._speculations.add(Speculation(self._next_id, key, prediction, now, utility, decision.row, chained=chained))
         return 1
+
+    def _left_of_thinking(self, now: float) -> float:
+        """How much longer the agent will think this time, if it does as usual."""
+        thought_s = now - self._idle_since if self._idle_since is not None else 0.0
+        return max(0.0, self._lead.value - thought_s)
 
     def _withhold(self, prediction: Prediction, counter: Counter[str], why: str, now: float) -> int:
         counter[why] += 1

@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 from paste_mcp.core.commands import Cancel, Launch, Outcome
 from paste_mcp.core.engine import Engine
 from paste_mcp.core.model import ToolCall
+from paste_mcp.core.patterns.extract import payload_of
 from paste_mcp.core.speculation.lifecycle import State
 from paste_mcp.proxy import clock
 from paste_mcp.proxy.outcome import is_complete, outcome_of
@@ -112,7 +113,8 @@ class Guesses:
             while self._engine.standing.newly_barred:
                 found = self._engine.standing.newly_barred.popleft()
                 self._bar(found.server, found.tool, found.reason, lasting=found.lasting)
-        # A slot is free.
+        # Perhaps it shows what comes after it; and a slot is free.
+        self._engine.think_ahead(clock.now(), payload_of)
         self.start(self._engine.launch(clock.now()))
         self._ended()
 

@@ -990,3 +990,70 @@ def test_a_session_begins_with_what_others_showed_of_how_long_agents_think():
     [queued] = list(other.engine._speculations)
     hidden_s = (2.0 + 3 * 40.0) / 4  # by what is assumed at first, and by three times 50 s
     assert queued.utility == pytest.approx(0.5 * hidden_s - 0.5 * 0.02 * 40 - 0.02)
+
+
+# --- chains ----------------------------------------------------------------------------------------------------------
+
+
+def chained(s, *followers, at=12.0):
+    """A guess for `read` is ready at `at`, and these calls are foreseen to follow it."""
+    id = ready(s, at=at)
+    s.predictor.foreseen = [entry if isinstance(entry, Prediction) else guess(entry) for entry in followers]
+    s.engine.think_ahead(at, lambda result: Payload(text=result))
+    return id
+
+
+def test_what_follows_a_guess_is_as_likely_as_both_together():
+    s = session()
+    chained(s, guess(look(), 0.5))
+    [follower] = [speculation for speculation in s.engine._speculations if speculation.chained]
+    assert follower.prediction.probability == pytest.approx(0.8 * 0.5)
+    assert s.predictor.asked[-1] == ["search", "read"]
+    assert s.engine.launch(12.0) == [Launch(2, look())]
+
+
+def test_what_follows_a_guess_has_the_rest_of_this_thinking_and_all_of_the_next():
+    s = session()
+    for _ in range(9):
+        took(s, 20.0, tool="search")
+    chained(s, guess(search("more"), 0.5), at=10.5)
+    [follower] = [speculation for speculation in s.engine._speculations if speculation.chained]
+    # Two seconds of thinking are usual, and half a second of these is over.
+    assert follower.utility == pytest.approx(0.4 * (1.5 + 2.0) - 0.6 * 0.02 * 20 - 0.02)
+
+
+def test_nothing_follows_what_follows_a_guess():
+    s = session()
+    chained(s, look())
+    [launch] = s.engine.launch(12.0)
+    s.engine.ended(launch.id, done("looked"), 13.0)
+    s.predictor.foreseen = [guess(read("more"))]
+    s.engine.think_ahead(13.0, lambda result: Payload())
+    assert s.engine.launch(13.0) == []
+
+
+def test_nothing_follows_a_guess_that_was_asked_for_or_dropped_or_while_a_demand_is_under_way():
+    for event in ("hit", "stale", "demand"):
+        s = session()
+        ready(s, at=12.0)
+        s.predictor.foreseen = [guess(look())]
+        demand, _ = s.engine.demanded({"hit": read(), "stale": WRITING, "demand": search("more")}[event], 12.0)
+        s.engine.think_ahead(12.0, lambda result: Payload())
+        assert s.engine.launch(12.0) == []
+        assert s.ledger.queued == 1
+        s.engine.returned(demand, "ok", 13.0)
+
+
+def test_asking_what_follows_changes_nothing_that_the_session_remembers():
+    s = session()
+    chained(s, look())
+    assert [event.call.tool for event in s.engine._history] == ["search"]
+    assert s.engine.values.places("x") == []
+
+
+def test_what_a_guess_brought_is_not_told_to_another_server():
+    s = session()
+    brought = Ingredient("result", "a", 1)  # the search was event 0
+    chained(s, guess(look("r"), ingredients=(brought,), flows=frozenset({("a", "b")})))
+    assert s.engine.launch(12.0) == []
+    assert s.ledger.refused == {"unconfirmed value": 1}

@@ -205,6 +205,24 @@ def test_a_call_is_decided_by_where_its_values_come_from(said, hints, prediction
     assert (decision.row, decision.eligible) == (row, row in ELIGIBLE)
 
 
+STAYS = Hints(read_only=True, open_world=False)
+
+
+@pytest.mark.parametrize(
+    ("hints", "prediction", "row"),
+    [
+        (STAYS, call("read_file", OWN_RESULT), "annotated"),
+        (STAYS, call("read_file", FOREIGN_RESULT, flows=FLOW), "unconfirmed value"),
+        (OPEN, call("read_file", OWN_RESULT), "unconfirmed value"),
+        (OPEN, call("read_file", CONST), "named"),
+    ],
+)
+def test_what_a_guess_brought_goes_back_to_its_own_server_only(hints, prediction, row):
+    said = NAMED if hints is OPEN else TRUSTED
+    supposed = next(i.event for i in (OWN_RESULT, FOREIGN_RESULT) if i.event is not None)
+    assert decide(said, tool(hints=hints), prediction, supposed=supposed).row == row
+
+
 @pytest.mark.parametrize("mode", ["shadow", "annotated", "listed"])
 def test_a_barred_tool_is_refused_even_if_the_user_named_it(mode):
     decision = decide_tool(policy(mode, allow=("*",)), tool(), "it asked the user something")

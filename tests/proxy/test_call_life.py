@@ -151,6 +151,52 @@ async def test_a_server_that_finishes_what_was_given_up_holds_up_few_calls(tmp_p
     assert waits[6:] == [10.0] * 6
 
 
+CHAIN = {
+    "version": 1,
+    "patterns": [
+        {**PATTERNS["patterns"][0], "arguments": {"url": {"result": -1, "path": "$.urls[*]", "pick": {1: 0.9}}}},
+        {
+            "name": "visit-then-status",
+            "context": [{"server": "*", "tool": "visit"}],
+            "target": {"tool": "status"},
+            "arguments": {"of": {"result": -1, "path": "$.of"}},
+            "probability": 0.9,
+        },
+    ],
+}
+
+
+async def test_what_follows_a_guess_runs_before_the_guess_is_asked_for(tmp_path):
+    world = World()
+    async with proxied({"w": world}, tmp_path, patterns=CHAIN) as run:
+        await run.call("search", query="u")
+        await anyio.sleep(14)
+        assert (await timed(run.call("visit", url="u1")))[1] == 0.0
+        result, waited_s = await timed(run.call("status", of="u1"))
+        assert (result, waited_s) == ({"of": "status", "version": 0}, 6.0)
+        assert (run.ledger.hits, run.ledger.late_hits, run.ledger.issued) == (1, 1, 2)
+        assert run.ledger.hidden_s == 10.0 + 4.0
+
+
+async def test_a_chain_has_two_steps(tmp_path):
+    world = World()
+    again = {**CHAIN["patterns"][1], "name": "status-then-status", "context": [{"server": "*", "tool": "status"}]}
+    async with proxied({"w": world}, tmp_path, patterns={**CHAIN, "patterns": [*CHAIN["patterns"], again]}) as run:
+        await run.call("search", query="u")
+        await anyio.sleep(60)
+        assert [execution.tool for execution in world.log] == ["search", "visit", "status"]
+
+
+async def test_a_write_makes_the_whole_chain_stale(tmp_path):
+    world = World()
+    async with proxied({"w": world}, tmp_path, patterns=CHAIN) as run:
+        await run.call("search", query="u")
+        await anyio.sleep(14)
+        await run.call("write")
+        assert run.ledger.stale == 2
+        assert (await timed(run.call("status", of="u1")))[0]["version"] == 1
+
+
 async def test_a_guess_that_fails_is_invisible(tmp_path):
     world = World()
     failures = iter([True])

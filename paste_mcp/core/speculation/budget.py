@@ -69,10 +69,12 @@ class Budget:
 
     # --- what is worth it -------------------------------------------------------------------------------------------
 
-    def worth(self, probability: float, server: str, tool: str, lead: Rolling) -> float:
-        """Seconds that issuing a guess for this tool is expected to be worth; see the module's formula."""
+    def worth(self, probability: float, server: str, tool: str, lead: Rolling, further_s: float = 0.0) -> float:
+        """Seconds that issuing a guess for this tool is expected to be worth; see the module's formula. `further_s`
+        comes before the lead: a guess that follows a guess has what is left of this turn's thinking, too.
+        """
         service_s = self.service_s(server, tool)
-        hidden_s = lead.at_most(service_s)
+        hidden_s = lead.at_most(service_s, plus=further_s)
         utility = self.utility(probability, service_s, hidden_s)
         if self.queueing(server).blocks:
             utility -= (1 - probability) * (service_s - hidden_s)

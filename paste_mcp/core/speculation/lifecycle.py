@@ -98,6 +98,8 @@ class Speculation:
     completed_at: float | None = None
     result: Json | None = None
     size_bytes: int = 0
+    chained: bool = False
+    """It follows another guess, not a call of the agent; nothing follows it."""
 
     def move(self, cause: Cause, now: float) -> State:
         """Apply `cause` at `now` and return the new state. Raises `ImpossibleTransition`."""

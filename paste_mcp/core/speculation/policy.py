@@ -39,6 +39,8 @@ class Case:
     tool: Tool
     barred: str | None = None
     call: Prediction | None = None
+    supposed: int | None = None
+    """The index of an event that was only guessed, and that the call is to follow."""
 
     @property
     def named(self) -> bool:
@@ -102,6 +104,14 @@ class Case:
             return False
         sources = {i.server for i in self.call.ingredients if i.server not in (None, self.tool.server)}
         return any((source, self.tool.server) not in self.call.flows or self.open_world for source in sources)
+
+    @property
+    def unconfirmed(self) -> bool:
+        """What a guess brought may go back to its server, and nowhere else, until the agent has asked for it."""
+        if self.call is None or self.supposed is None:
+            return False
+        sources = [i.server for i in self.call.ingredients if i.event == self.supposed]
+        return any(self.open_world or server != self.tool.server for server in sources)
 
     @property
     def learnt_text(self) -> bool:
@@ -220,6 +230,12 @@ REFUSALS: tuple[Row, ...] = (
         lambda c: c.call is not None and c.call.composed and c.open_world and not c.call.users_own,
     ),
     (
+        "unconfirmed value",
+        "a value comes from a guess that nobody asked for yet, and would leave its server",
+        None,
+        lambda c: c.unconfirmed,
+    ),
+    (
         "learnt text",
         "a text was learnt from an earlier session",
         lambda c: replace(c.policy, history=True),
@@ -235,12 +251,15 @@ REFUSALS: tuple[Row, ...] = (
 """(row, reason, remedy, condition), from the top; the first that holds refuses. No remedy: nothing can change it."""
 
 
-def decide(policy: ServerPolicy, tool: Tool, call: Prediction, barred: str | None = None) -> Decision:
-    """May `call` of `tool` be run before it is asked for? `barred` is what the tool did to lose the right for good.
+def decide(
+    policy: ServerPolicy, tool: Tool, call: Prediction, barred: str | None = None, supposed: int | None = None
+) -> Decision:
+    """May `call` of `tool` be run before it is asked for? `barred` is what the tool did to lose the right for good;
+    `supposed` the index of the event that it is to follow, where that is a guess itself.
 
     In shadow mode the answer is what it would be if the server's annotations were trusted; nothing is sent there.
     """
-    return _first(Case(policy, tool, barred, call))
+    return _first(Case(policy, tool, barred, call, supposed))
 
 
 def decide_tool(policy: ServerPolicy, tool: Tool, barred: str | None = None) -> Decision:

@@ -37,9 +37,9 @@ class Rolling:
         """The median."""
         return self._value
 
-    def at_most(self, most: float) -> float:
-        """The mean of what was seen, of each no more than `most`."""
-        return sum(min(most, seen) for seen in self._seen) / len(self._seen)
+    def at_most(self, most: float, plus: float = 0.0) -> float:
+        """The mean of what was seen, each with `plus` added, and of each no more than `most`."""
+        return sum(min(most, seen + plus) for seen in self._seen) / len(self._seen)
 
     @property
     def measured(self) -> float | None:

@@ -74,10 +74,10 @@ class Standing:
     def decide_tool(self, tool: Tool) -> policy.Decision:
         return policy.decide_tool(self._policies[tool.server], tool, self._barred.get((tool.server, tool.name)))
 
-    def decide(self, prediction: Prediction) -> policy.Decision:
-        """May this call run early? Its tool must be known."""
+    def decide(self, prediction: Prediction, supposed: int | None = None) -> policy.Decision:
+        """May this call run early? Its tool must be known. `supposed`: the event that it follows, if a guess."""
         key = (prediction.call.server, prediction.call.tool)
-        return policy.decide(self._policies[key[0]], self._known[key].tool, prediction, self._barred.get(key))
+        return policy.decide(self._policies[key[0]], self._known[key].tool, prediction, self._barred.get(key), supposed)
 
     def touched_by(self, server: str) -> Callable[[CallKey], bool]:
         """Which answers a write on this server may change."""

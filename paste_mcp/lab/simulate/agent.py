@@ -36,6 +36,8 @@ class Case:
     forecaster: Forecaster
     indexed: bool
     """The forecaster looks values up."""
+    chains: bool = False
+    """Guesses may follow guesses."""
 
 
 @dataclass(slots=True)
@@ -202,6 +204,8 @@ class Agent:
                 self._answered(position)
             else:
                 self._forward(position)
+        if self._case.chains:
+            self._engine.think_ahead(self._clock.now, lambda payload: payload)
         self._start(self._engine.launch(self._clock.now))
 
     def _next(self, key: CallKey | None) -> int | None:

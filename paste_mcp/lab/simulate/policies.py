@@ -53,6 +53,8 @@ class Policy:
     opens_early: bool = True
     """Servers are started and connected to when the session begins, as this proxy does it, not at their first call."""
     indexed: bool = False
+    chains: bool = False
+    """What would follow a guess is guessed, too, as this proxy does it."""
     luck: str = ""
     """What times are drawn with besides the seed: "" draws those of all the others."""
 
@@ -147,8 +149,8 @@ POLICIES: Final[Mapping[str, Policy]] = {
         Policy("specfaas", lambda known: _Baseline(Baseline("specfaas", SpecFaas, online=known.online), known)),
         Policy("bigram", lambda known: _Baseline(Baseline("bigram", Bigram, online=known.online), known)),
         Policy("paste", lambda _: _Shared(Predictor(Pool(default_patterns()))), indexed=True),
-        Policy("ours", lambda known: _Shared(ours(known)), indexed=True),
-        Policy("oracle", lambda _: Foretelling()),
+        Policy("ours", lambda known: _Shared(ours(known)), indexed=True, chains=True),
+        Policy("oracle", lambda _: Foretelling(), chains=True),
         Policy("all-wrong", lambda _: Foretelling(wrongly=True), opens_early=False),
         Policy("none-again", lambda _: Silent(), opens_early=False, luck="again"),
     )

@@ -121,6 +121,7 @@ def cases_of(asked: Comparison, ways: Mapping[Plan, Way], policy: Policy, copies
             known=known[plan],
             forecaster=ReadsOnly(ways[plan].session(lessons[number]), lessons[number], known[plan]),
             indexed=policy.indexed,
+            chains=policy.chains,
         )
         for copy in range(copies)
         for number, plan in tested

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from paste_mcp.core.keys import parse_strict
 from paste_mcp.core.model import Event, Ingredient, Prediction, Tool, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
+from paste_mcp.core.patterns.supposed import SupposedIndex
 from paste_mcp.core.prediction.forecaster import Tools
 from paste_mcp.core.prediction.learnt.calls import calls_of
 from paste_mcp.core.prediction.learnt.counts import Counts
@@ -85,14 +86,13 @@ class Foresight:
 
     def predict(self, history: Sequence[Event], tools: Tools, index: ValueIndex) -> list[Prediction]:
         """The calls that may come next, best first."""
-        session = self._session(index)
-        self._settle(session)
+        memory = self._memory(history, tools, index)
         if self._readers.tools is not tools or self._readers.size != len(tools):
             self._readers = Readers(tools)
-        guesses = self._guesses(session.memory, _Readable(tools))
+        guesses = self._guesses(memory, _Readable(tools))
         weighed = [(self.gate.probability(guess.probability, guess.features), guess) for guess in guesses]
         weighed.sort(key=lambda one: -one[0])
-        return [_prediction(session.memory, p, guess) for p, guess in weighed[:MAX_PREDICTIONS]]
+        return [_prediction(memory, p, guess) for p, guess in weighed[:MAX_PREDICTIONS]]
 
     def _guesses(self, memory: Memory, known: _Readable) -> list[Guess]:
         if memory.latest is None:
@@ -137,6 +137,16 @@ class Foresight:
             self.counts.merge(lesson)
         session.memory.add(session.turn)
         session.turn = []
+
+    def _memory(self, history: Sequence[Event], tools: Tools, index: ValueIndex) -> Memory:
+        """What the session remembers by now; where one more event is supposed, as if it had come."""
+        supposed = index if isinstance(index, SupposedIndex) else None
+        session = self._session(index if supposed is None else supposed.base)
+        self._settle(session)
+        if supposed is None:
+            return session.memory
+        call = supposed.event.call
+        return session.memory.supposing(seen(supposed.event, tools.get((call.server, call.tool))))
 
     def _session(self, index: ValueIndex) -> _Session:
         session = self._sessions.get(index)

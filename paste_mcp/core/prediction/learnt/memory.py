@@ -42,10 +42,14 @@ class Memory:
 
     def add(self, turn: Sequence[Seen]) -> None:
         """Take in a turn, once it has been learnt from."""
+        for event, tool, _, _, shown in turn:
+            self.sights.add(event, tool, shown)
+        self._take_in(turn)
+
+    def _take_in(self, turn: Sequence[Seen]) -> None:
         self.turns += 1
         before = self.latest[0] if self.latest else ""
-        for event, tool, _, made, shown in turn:
-            self.sights.add(event, tool, shown)
+        for event, tool, _, made, _ in turn:
             self.last[tool] = event.call.arguments
             self.tools[tool] = self.turns
             for name, value in event.call.arguments.items():
@@ -57,6 +61,24 @@ class Memory:
                     del self._made[next(iter(self._made))]
         self._before = before
         self.latest = (turn[-1].tool, turn[-1].event.status)
+
+    def supposing(self, seen: Seen) -> Memory:
+        """This session as it would be after one more turn, of this one call. Nothing is learnt from it."""
+        other = Memory()
+        other.own, other._joined = self.own, self._joined
+        other.sights = self.sights.supposing(seen.event, seen.tool, seen.shown)
+        other.last, other.tools, other.turns = dict(self.last), dict(self.tools), self.turns
+        other.used = dict(self.used)
+        for name in seen.event.call.arguments:
+            if (slot := (seen.tool, name)) in other.used:
+                other.used[slot] = dict(other.used[slot])
+        other.latest, other._before = self.latest, self._before
+        other._sent, other._made = set(self._sent), dict(self._made)
+        other.trail = self.trail.copy()
+        other.trail.learn([seen], Counts())
+        # What `add` does to sights is done already.
+        other._take_in([seen])
+        return other
 
     def contexts(self) -> list[Group]:
         """The contexts that hold now, longest first."""

@@ -49,6 +49,12 @@ class Trail:
     def __init__(self) -> None:
         self._turns: deque[list[Made]] = deque(maxlen=WINDOW)
 
+    def copy(self) -> Trail:
+        """Another that goes on from here."""
+        other = Trail()
+        other._turns = self._turns.copy()
+        return other
+
     def learn(self, turn: Sequence[Seen], into: Counts) -> None:
         """Count what this turn says of the calls before it, then take it in."""
         now = [made for seen in turn if (made := _made(seen)) is not None][:MAX_OF_TURN]

@@ -88,6 +88,21 @@ class Sights:
         while self._count > MAX_HELD and len(self._held) > 1:
             self._forget()
 
+    def supposing(self, event: Event, tool: str, shown: Shown) -> Sights:
+        """These, and what `event` would add. Only what that touches is copied whole."""
+        other = Sights(dict(self.columns), dict(self.by_leaf), dict(self._places))
+        for place, column in shown.items():
+            id, leaf = ColumnId(tool, place), leaf_of(place)
+            if id in other.columns:
+                other.columns[id] = other.columns[id].copy()
+            if leaf in other.by_leaf:
+                other.by_leaf[leaf] = other.by_leaf[leaf].copy()
+            for key in column:
+                if key in other._places:
+                    other._places[key] = list(self._places[key])
+        other.add(event, tool, shown)
+        return other
+
     def places(self, value: Json) -> list[ColumnId]:
         """The columns that held `value`, latest first, each once."""
         if not is_indexable(value):
