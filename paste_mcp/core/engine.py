@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from itertools import takewhile
 
 from paste_mcp.core.commands import (
     Answer,
@@ -33,16 +32,17 @@ from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.patterns.supposed import SupposedIndex
 from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.prediction.foreseen import Foreseen
-from paste_mcp.core.speculation.budget import Budget, Places
+from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.core.speculation.cache import MAX_LIVE, Speculations
 from paste_mcp.core.speculation.conduct import Conduct
+from paste_mcp.core.speculation.flights import Flights
 from paste_mcp.core.speculation.journal import Journal, Withheld, nobody
 from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.core.speculation.lifecycle import EXECUTING, Cause, Speculation, State
-from paste_mcp.core.speculation.queueing import Run
 from paste_mcp.core.speculation.settings import ServerPolicy
 from paste_mcp.core.speculation.shadows import Shadows
 from paste_mcp.core.speculation.standing import Standing
+from paste_mcp.core.speculation.thinking import Thinking
 from paste_mcp.core.speculation.verify import Check, Checks
 
 MAX_EVENTS = 512
@@ -77,17 +77,14 @@ class Engine:
         self._policies = policies
         self._journal = journal
         self._sends = sends
-        self._speculations = Speculations(self.ledger, journal)
-        self._executing: dict[int, Run] = {}
-        """What the shell executes, in the order of the launches, also where the speculation itself has ended."""
-        self._places: Places = {}
+        self._speculations = Speculations(self.ledger, journal, budget.settled)
+        self._flights = Flights(budget)
         self._history: list[Event] = []
         self._events = 0
         self._unobserved = 0
-        self._outstanding: dict[Demand, Run | None] = {}
+        self._outstanding: set[Demand] = set()
         self._turn = -1
-        self._idle_since: float | None = None
-        self._lead = budget.lead.copy()
+        self._thinking = Thinking(budget.lead)
         self._foreseen = Foreseen(predictor)
         self._shadows = Shadows(self.ledger, journal)
         self._unfollowed: deque[Speculation] = deque(maxlen=MAX_LIVE)
@@ -120,9 +117,7 @@ class Engine:
         self._expire(now)
         if not self._outstanding:
             self._turn += 1
-            if self._idle_since is not None:
-                self._lead.observe(now - self._idle_since)
-                self._budget.lead.observe(now - self._idle_since)
+            self._thinking.ends(now)
         known = self.standing.get(call.server, call.tool)
         read = plain and known is not None and known.read
         # A write makes guesses stale when it starts and again when it ends: its effect may come at any time between.
@@ -135,7 +130,7 @@ class Engine:
         answer = self._answer(key, now) if key is not None else _MISS
         eligible = key is not None and known is not None and known.eligible
         demand = Demand(call, key, self._turn, now, read, answer, eligible=eligible, shadow=shadow)
-        self._outstanding[demand] = None
+        self._outstanding.add(demand)
         self._budget.demand_began()
         self.ledger.demand += 1
         if isinstance(answer, Miss):
@@ -144,7 +139,8 @@ class Engine:
                 self.ledger.eligible_misses += 1
         if isinstance(answer, _FORWARDED):
             # It goes to the server now, and on its own server a demand waits for no guess.
-            cancels += self._forward(demand, now)
+            self._flights.forward(demand, now)
+            cancels += self._yield_server(call.server, now)
         elif isinstance(answer, Join) and self._budget.queueing(call.server).perhaps_serial:
             # Nor for a guess that is ahead of the one that it joined.
             cancels += self._yield_server(call.server, now, before=answer.id)
@@ -181,17 +177,11 @@ class Engine:
     # --- guessing ---------------------------------------------------------------------------------------------------
 
     def think(self, now: float) -> None:
-        """Foresee what comes next and queue what is safe and worth it.
-
-        Does nothing while a demand is under way: predictions are made from the turn's last result, and all of them.
-        """
+        """Foresee what comes next, once all of a turn's calls have returned, and queue what is safe and worth it."""
         if self._outstanding or self._unobserved or self._closed or not self._history or not self.standing.guessable:
             return
         self._expire(now)
-        width = self._budget.width()
-        for prediction in self._predictor.predict(self._history, self.standing.guessable, self.values):
-            self.ledger.predicted += 1
-            width -= self._consider(prediction, now, width)
+        self._weigh(self._predictor.predict(self._history, self.standing.guessable, self.values), now)
 
     def think_ahead(self, now: float, read: Callable[[Json], Payload]) -> None:
         """Foresee what would follow the guesses whose results have come, as if the agent had made them: the second step
@@ -205,11 +195,9 @@ class Engine:
                 continue
             event = Event(self._events, self._turn + 1, guess.prediction.call, "ok", read(guess.result), now)
             supposed = SupposedIndex(self.values, event)
-            width = self._budget.width()
-            for follower in self._predictor.predict([*self._history, event], self.standing.guessable, supposed):
-                self.ledger.predicted += 1
-                likely = guess.prediction.probability * follower.probability
-                width -= self._consider(replace(follower, probability=likely), now, width, after=event)
+            foreseen = self._predictor.predict([*self._history, event], self.standing.guessable, supposed)
+            certainty = guess.prediction.probability
+            self._weigh([replace(p, probability=certainty * p.probability) for p in foreseen], now, after=event)
 
     def launch(self, now: float) -> list[Launch]:
         """Move as many queued guesses as there are slots for into execution. The caller starts them at once."""
@@ -218,29 +206,24 @@ class Engine:
             return launches
         self._expire(now)
         for speculation in self._speculations.queued():
-            key = speculation.key
-            run = self._budget.take(key.server, key.tool, self._places, now, in_session=len(self._executing))
-            if run is not None:
+            if self._flights.launch(speculation.id, speculation.key, now):
                 self._speculations.move(speculation, Cause.LAUNCH, now)
-                self._executing[speculation.id] = run
                 foreseen = speculation.prediction
                 launches.append(Launch(speculation.id, foreseen.call, foreseen.pattern, speculation.row))
-        launches += self._launch_checks(now)
-        return launches
+        return launches + self._launch_checks(now)
 
     def ended(self, id: int, outcome: Outcome | None, now: float) -> State | None:
         """Execution `id` is over, with this outcome or (None) without one. Returns the speculation's state by now,
         or None where it had ended before and nobody waits.
         """
-        run = self._executing.pop(id)
         if self._checks.runs(id):
-            self._budget.ended(run, self._places, now, ok=False, answered=outcome is not None)
+            self._flights.land(id, now, ok=False, answered=outcome is not None)
             self._checked(self._checks.end(id), outcome)
             return None
         speculation = self._speculations.get(id)
         wanted = speculation is not None and speculation.state in EXECUTING
         ok = wanted and outcome is not None and outcome.status == "ok"
-        self._budget.ended(run, self._places, now, ok=ok, answered=wanted and outcome is not None)
+        self._flights.land(id, now, ok=ok, answered=wanted and outcome is not None)
         if speculation is None or not wanted:
             return None
         if outcome is not None:
@@ -278,14 +261,9 @@ class Engine:
 
     def _launch_checks(self, now: float) -> list[Launch]:
         launches: list[Launch] = []
-        while check := self._checks.next():
-            key = check.key
-            run = self._budget.take(key.server, key.tool, self._places, now, in_session=len(self._executing))
-            if run is None:
-                break
+        while (check := self._checks.next()) and self._flights.launch(self._next_id + 1, check.key, now):
             self._next_id += 1
             self._checks.start(self._next_id)
-            self._executing[self._next_id] = run
             launches.append(Launch(self._next_id, check.call, check.pattern, "verify"))
         return launches
 
@@ -314,14 +292,19 @@ class Engine:
             case State.HIT:
                 self._budget.useful()
                 foreseen = speculation.prediction
-                self._checks.served(
-                    Check(key, foreseen.call, foreseen.pattern, speculation.result), self._policies[key.server].verify
-                )
+                check = Check(key, foreseen.call, foreseen.pattern, speculation.result)
+                self._checks.served(check, self._policies[key.server].verify)
                 return Hit(speculation.id, speculation.result)
             case State.JOINED:
                 return Join(speculation.id)
             case _:
                 return Promote(speculation.id)
+
+    def _weigh(self, foreseen: Iterable[Prediction], now: float, after: Event | None = None) -> None:
+        width = self._budget.width()
+        for prediction in foreseen:
+            self.ledger.predicted += 1
+            width -= self._consider(prediction, now, width, after)
 
     def _consider(self, prediction: Prediction, now: float, width: int, after: Event | None = None) -> int:
         """Queue `prediction` if it is new, safe and worth it; 1 if it took one of the trigger's places. It follows the
@@ -335,10 +318,12 @@ class Engine:
         decision = self.standing.decide(prediction, after.index if after is not None else None)
         if not decision.eligible:
             return self._withhold(prediction, self.ledger.refused, decision.row, now)
-        further_s = self._left_of_thinking(now) if after is not None else 0.0
-        utility = self._budget.worth(prediction.probability, key.server, key.tool, self._lead, further_s)
+        further_s = self._thinking.left_s(now) if after is not None else 0.0
+        utility = self._budget.worth(prediction.probability, key.server, key.tool, self._thinking.lead, further_s)
         if utility <= 0:
             return self._withhold(prediction, self.ledger.rejected, "not worth it", now)
+        if (why := self._budget.holds_back(key.server, prediction.pattern)) is not None:
+            return self._withhold(prediction, self.ledger.rejected, why, now)
         if width <= 0:
             return self._withhold(prediction, self.ledger.rejected, "too many for one trigger", now)
         if len(self._speculations) + len(self._shadows) >= MAX_LIVE:
@@ -347,14 +332,9 @@ class Engine:
         if server_policy.mode == "shadow" or not self._sends:
             self._shadows.add(self._next_id, key, prediction, now)
             return 1
-        chained = after is not None
-        self._speculations.add(Speculation(self._next_id, key, prediction, now, utility, decision.row, chained=chained))
+        row, chained = decision.row, after is not None
+        self._speculations.add(Speculation(self._next_id, key, prediction, now, utility, row, chained=chained))
         return 1
-
-    def _left_of_thinking(self, now: float) -> float:
-        """How much longer the agent will think this time, if it does as usual."""
-        thought_s = now - self._idle_since if self._idle_since is not None else 0.0
-        return max(0.0, self._lead.value - thought_s)
 
     def _withhold(self, prediction: Prediction, counter: Counter[str], why: str, now: float) -> int:
         counter[why] += 1
@@ -381,41 +361,28 @@ class Engine:
     def _ttl_s(self, key: CallKey) -> float:
         return self.standing.ttl_s(key, self._budget.limits.ttl_s)
 
-    def _forward(self, demand: Demand, now: float) -> list[Cancel]:
-        """The demand goes to its server, before every guess there."""
-        server = demand.call.server
-        behind = [run for run in self._executing.values() if run.server == server]
-        self._outstanding[demand] = self._budget.forwarded(server, demand.call.tool, self._places, now, behind)
-        return self._yield_server(server, now)
-
     def _yield_server(self, server: str, now: float, before: int | None = None) -> list[Cancel]:
-        """Stop the guesses at `server`, or those that were launched before guess `before`.
-
-        Where a server would work on regardless, nothing is gained by stopping them: their results may yet be wanted.
-        """
-        if not self._executing or self._budget.queueing(server).deaf:
-            return []
-        ahead = takewhile(lambda id: id != before, self._executing)
-        running = [s for id in ahead if (s := self._speculations.get(id)) is not None and s.key.server == server]
+        """Stop the guesses at `server`, or those that were launched before guess `before`."""
+        stopped = [s for id in self._flights.to_stop(server, before) if (s := self._speculations.get(id)) is not None]
         checks = [Cancel(id) for id in self._checks.drop(lambda key: key.server == server)]
-        return self._cancelled(self._speculations.sweep(Cause.PREEMPT, now, running)) + checks
+        return self._cancelled(self._speculations.sweep(Cause.PREEMPT, now, stopped)) + checks
 
     def _ended_demand(self, demand: Demand, now: float, *, answered: bool = False, ok: bool = False) -> list[Cancel]:
         if demand.ended:
             return []
         demand.ended = True
-        if (run := self._outstanding.pop(demand)) is not None:
-            self._budget.ended(run, self._places, now, ok=ok, answered=answered)
+        self._outstanding.discard(demand)
+        self._flights.back(demand, now, ok=ok, answered=answered)
         self._budget.demand_ended()
         if not self._outstanding:
-            self._idle_since = now
+            self._thinking.begins(now)
         return [] if demand.read else self._drop_written(demand.call.server, now)
 
     def _drop_written(self, server: str, now: float) -> list[Cancel]:
         """Something on `server` may have changed, and with it what other servers answer."""
         return (
             self._drop(self.standing.touched_by(server), now)
-            if self._speculations or self._executing or self._checks
+            if self._speculations or self._flights or self._checks
             else []
         )
 

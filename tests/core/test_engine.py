@@ -102,7 +102,7 @@ def took(s, seconds, tool="read"):
 
 def slots_left(s, server="a"):
     """How many more guesses may run there."""
-    places = s.engine._places
+    places = s.engine._flights.places
     return sum(s.budget.take(server, "read", places, 50.0, in_session=0) is not None for _ in range(10))
 
 
@@ -1057,3 +1057,15 @@ def test_what_a_guess_brought_is_not_told_to_another_server():
     chained(s, guess(look("r"), ingredients=(brought,), flows=frozenset({("a", "b")})))
     assert s.engine.launch(12.0) == []
     assert s.ledger.refused == {"unconfirmed value": 1}
+
+
+def test_guesses_that_are_always_wrong_are_all_but_given_up_and_the_ledger_says_why():
+    s = session()
+    for turn in range(100):
+        at = turn * 100.0
+        s.predictor.foreseen = [guess(read(f"wrong {turn}"), 1.0)]
+        demand, _ = s.engine.demanded(search(str(turn)), at)
+        for launch in finish(s.engine, demand, at + 1.0):
+            s.engine.ended(launch.id, done(), at + 2.0)
+    assert 12 <= s.ledger.issued <= 12 + 1 + 88 // 16
+    assert s.ledger.rejected["guesses of this server cost more than they bring"] >= 80

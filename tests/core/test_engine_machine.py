@@ -65,6 +65,8 @@ class Shared:
         self.durations = {tool: [] for tool in TOOLS}
         self.leads = []
         self.flights = []
+        self.nets = {"a": [], "b": [], "p": []}
+        self.held = {"a": 0, "b": 0, "p": 0}
         self.serial = {"a": 0.0, "b": 0.0}
         self.deaf = {"a": 0.0, "b": 0.0}
 
@@ -140,6 +142,14 @@ class Shared:
 
     # --- what is worth it
 
+    def holds_back(self, server):
+        for subject in (server, "p"):
+            recent = self.nets[subject][-24:]
+            if len(recent) >= 12 and sum(recent) < 0:
+                self.held[subject] += 1
+                return self.held[subject] % 16 != 0
+        return False
+
     def executing(self):
         return [guess for session in self.sessions for guess in session.guesses if guess["executing"]]
 
@@ -202,6 +212,12 @@ class Model:
         if guess["launched"] is not None and state not in ("hit", "late hit"):
             until = guess["completed"] if guess["completed"] is not None else now
             self.counts["wasted_s"] += until - guess["launched"]
+        if guess["launched"] is not None:
+            until = guess["completed"] if guess["completed"] is not None else now
+            worked = (guess["joined"] if state == "late hit" else until) - guess["launched"]
+            net = (worked if state in ("hit", "late hit") else -0.02 * worked) - 0.02
+            for subject in (TOOLS[guess["place"][0]][0], "p"):
+                self.shared.nets[subject].append(net)
         return cancel
 
     def drop(self, now, concerns=lambda guess: True):
@@ -295,7 +311,7 @@ class Model:
             known = any(guess["place"] == (tool, argument) for guess in self.live())
             safe = TOOLS[tool] in READS - self.barred and not foreign
             utility = self.shared.utility(p, TOOLS[tool], self.leads[-9:])
-            if known or not safe or utility <= 0 or width <= 0:
+            if known or not safe or utility <= 0 or self.shared.holds_back(TOOLS[tool][0]) or width <= 0:
                 continue
             width -= 1
             times = {"queued": now, "launched": None, "joined": None, "completed": None}
@@ -743,7 +759,7 @@ class EngineMachine(RuleBasedStateMachine):
         for session in self.sessions:
             for server in "ab":
                 in_flight = self.shared.in_flight(server, session.model)
-                place = self.budget._place(server, session.engine._places)
+                place = self.budget._place(server, session.engine._flights.places)
                 assert len(place) == len(in_flight)
                 assert place.guesses == sum(flight["guess"] for flight in in_flight) <= LIMITS.per_server
             assert sum(guess["executing"] for guess in session.model.guesses) <= LIMITS.per_session

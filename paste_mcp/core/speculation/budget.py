@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from paste_mcp.core.speculation.allowance import Allowance
 from paste_mcp.core.speculation.queueing import Place, Queueing, Run
 from paste_mcp.core.speculation.rolling import Rolling
 from paste_mcp.core.speculation.settings import Limits, Site
@@ -22,6 +23,8 @@ from paste_mcp.core.speculation.settings import Limits, Site
 UNKNOWN_SERVICE_S = 1.0
 """What a tool that was never called is taken to need: long enough to be tried."""
 UNKNOWN_LEAD_S = 2.0
+IDLE_PRICE = 0.02
+"""The price of a wasted second while there is room enough."""
 FULL_WIDTH_ACCURACY = 1 / 3
 """From this accuracy on, a trigger may use all of its guesses."""
 
@@ -48,6 +51,7 @@ class Budget:
         self._queueing: dict[str, Queueing] = {}
         self._places: Places = {}
         self._on_host: Counter[str] = Counter()
+        self._allowances: dict[tuple[str, str], Allowance] = {}
         self._guesses = 0
         self._demands = 0
         self._issued = 0
@@ -99,6 +103,21 @@ class Budget:
     def useful(self) -> None:
         """A guess was used."""
         self._useful += 1
+
+    def settled(self, server: str, pattern: str, hidden_s: float, wasted_s: float) -> None:
+        """A guess that was sent has ended: what it spared the agent, or cost its server for nothing."""
+        net_s = hidden_s - IDLE_PRICE * wasted_s - self.limits.launch_cost_s
+        for subject in (("server", server), ("pattern", pattern)):
+            self._allowances.setdefault(subject, Allowance()).ended(net_s)
+
+    def holds_back(self, server: str, pattern: str) -> str | None:
+        """Why a guess is not to be made although it seems worth it; None where nothing speaks against it."""
+        for subject, name in (("server", server), ("pattern", pattern)):
+            allowance = self._allowances.get((subject, name))
+            if allowance is not None and not allowance.pays:
+                # One that the server's allowance lets through is not held back for its pattern.
+                return f"guesses of this {subject} cost more than they bring" if allowance.holds_back() else None
+        return None
 
     # --- what is in flight ------------------------------------------------------------------------------------------
 

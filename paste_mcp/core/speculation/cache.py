@@ -22,9 +22,13 @@ MAX_LIVE = 32
 class Speculations:
     """All live speculations of a session. At most one has a given key."""
 
-    def __init__(self, ledger: Ledger, journal: Journal = nobody) -> None:
+    def __init__(
+        self, ledger: Ledger, journal: Journal = nobody, settled: Callable[[str, str, float, float], None] | None = None
+    ) -> None:
         self._ledger = ledger
         self._journal = journal
+        self._settled = settled
+        """Told of each guess that was sent and has ended: server, pattern, seconds hidden, seconds wasted."""
         self._by_id: dict[int, Speculation] = {}
         self._by_key: dict[CallKey, Speculation] = {}
         self.ready_bytes = 0
@@ -95,9 +99,10 @@ class Speculations:
     def _tell_end(self, speculation: Speculation, now: float) -> None:
         if (began := speculation.launched_at) is not None:
             ended = speculation.completed_at
-            self._journal(
-                Settled(speculation.id, speculation.state.value, began, ended, *seconds(speculation, now)), now
-            )
+            hidden_s, wasted_s = seconds(speculation, now)
+            if self._settled is not None:
+                self._settled(speculation.key.server, speculation.prediction.pattern, hidden_s, wasted_s)
+            self._journal(Settled(speculation.id, speculation.state.value, began, ended, hidden_s, wasted_s), now)
 
     def sweep(self, cause: Cause, now: float, among: Iterable[Speculation] | None = None) -> list[Speculation]:
         """Apply `cause` to all (or `among`) that it can befall; returns those to be cancelled, which were executing."""

@@ -39,6 +39,9 @@ class Gate(Budget):
     def utility(self, probability: float, service_s: float, hidden_s: float) -> float:
         return probability - self._threshold
 
+    def holds_back(self, server: str, pattern: str) -> str | None:
+        return None
+
     def width(self) -> int:
         return self.limits.per_trigger
 
