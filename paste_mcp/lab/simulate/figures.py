@@ -58,8 +58,8 @@ class Figures:
     amplification: float
     hidden_per_wasted: float | None
     """Seconds hidden for each second wasted; None where none is."""
-    e2e_interval_s: Interval
-    hidden_interval_s: Interval
+    e2e_interval_s: Interval | None
+    hidden_interval_s: Interval | None
     saved_s: float | None
     """By how much sooner all is done than with `none`, under the same luck; None where `none` was not run."""
     saved_interval_s: Interval | None
@@ -104,8 +104,12 @@ def figures_of(played: Played, none: Played | None, seed: int) -> Figures:
     )
 
 
-def interval(by_task: Mapping[str, float], seed: int) -> Interval:
-    """Where the sum would mostly lie (95 %), had other tasks of this kind come: the percentile bootstrap."""
+def interval(by_task: Mapping[str, float], seed: int) -> Interval | None:
+    """Where the sum would mostly lie (95 %), had other tasks of this kind come: the percentile bootstrap. One task says
+    nothing of others.
+    """
+    if len(by_task) < 2:
+        return None
     values = [by_task[task] for task in sorted(by_task)]
     random = Random(f"{seed}|bootstrap")  # noqa: S311 - chance, not secrets
     sums = sorted(sum(random.choices(values, k=len(values))) for _ in range(RESAMPLED))

@@ -65,10 +65,11 @@ def _table(runs: Sequence[Figures]) -> Table:
 
 
 def _saved(run: Figures) -> str:
-    if run.saved_s is None or run.saved_interval_s is None:
+    if run.saved_s is None:
         return "-"
     none_s = run.e2e_s + run.saved_s
-    return f"{_percent(run.saved_s, none_s)} {_between(run.saved_interval_s, none_s)}"
+    between = "" if run.saved_interval_s is None else f" {_between(run.saved_interval_s, none_s)}"
+    return f"{_percent(run.saved_s, none_s)}{between}"
 
 
 def _between(interval: Interval, whole: float) -> str:
