@@ -206,6 +206,8 @@ class Agent:
                 self._forward(position)
         if self._case.chains:
             self._engine.think_ahead(self._clock.now, lambda payload: payload)
+        # What a guess brings is kept as it may be read.
+        self._engine.think_ahead(self._clock.now, lambda result: result)
         self._start(self._engine.launch(self._clock.now))
 
     def _next(self, key: CallKey | None) -> int | None:
