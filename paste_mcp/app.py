@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.prediction.together import Together
 from paste_mcp.proxy import clock
+from paste_mcp.proxy.edited import EditedPatterns
 from paste_mcp.proxy.learning import Learning
 from paste_mcp.proxy.logins import Login
 from paste_mcp.proxy.recorder import Recorder
@@ -47,11 +49,15 @@ def read_patterns(config: Config | None, files: Sequence[Path], state: Path) -> 
     Raises `PatternFileError`.
     """
     patterns = default_patterns() if config is None or config.paste.default_patterns else []
-    own = own_patterns(state)
-    named = () if config is None else config.paste.patterns
-    for path in (*([own] if own.exists() else ()), *named, *files):
+    own, *others = pattern_files(config, files, state)
+    for path in (*([own] if own.exists() else ()), *others):
         patterns += load_patterns(path, users_own=True)
     return patterns
+
+
+def pattern_files(config: Config | None, files: Sequence[Path], state: Path) -> list[Path]:
+    """The user's own file, which need not be there, the config's, then `files`."""
+    return [own_patterns(state), *(() if config is None else config.paste.patterns), *files]
 
 
 def read_reviewed(config: Config) -> Reviewed:
@@ -106,9 +112,11 @@ def build(
     connects: Mapping[str, Connect] | None = None,
     forecaster: Forecaster | None = None,
     reviewed: Reviewed | None = None,
+    files: Sequence[Path] | None = None,
 ) -> Proxy:
     """A proxy ready to be entered. `connects` replaces how servers are reached, for embedding and tests; `forecaster`
-    how calls are foreseen, for measuring: then nothing is learnt. Raises `CatalogueError` where `reviewed` is not given
+    how calls are foreseen, for measuring: then nothing is learnt. With `files`, those that `patterns` were read from
+    besides the config's, edited patterns are read again. Raises `CatalogueError` where `reviewed` is not given
     and a file of the config's cannot be used.
     """
     known = read_reviewed(config) if reviewed is None else reviewed
@@ -118,6 +126,16 @@ def build(
     learns = config.learns and forecaster is None
     learning = Learning(learnt_store(state), history=config.paste.history) if learns else None
     foreseeing = written if learning is None else Together(written, learning.learner, pool.disabled)
+
+    def use(pool: Pool) -> None:
+        written.pool = pool
+        if isinstance(foreseeing, Together):
+            foreseeing.silence(pool.disabled)
+
+    edited = None
+    if files is not None:
+        read = partial(read_patterns, config, files, state)
+        edited = EditedPatterns(pattern_files(config, files, state), read, use)
     keys = {alias: launch_key(alias, server.launch()) for alias, server in config.servers.items()}
     opening = _opening(config)
     return Proxy(
@@ -130,6 +148,7 @@ def build(
         vetting(config, known, state),
         AuditLog(state / "audit", sessions / "key", clock.wall if config.paste.audit == "on" else None),
         lambda: read_eagerness(state),
+        edited,
     )
 
 

@@ -140,7 +140,7 @@ def serve(
             refuse(f"--port {port}: {error.strerror or error}; choose another")
         path = "sse" if transport == "sse" else "mcp"
         print(f"paste-mcp listens on http://{host}:{port}/{path}", file=sys.stderr)
-    proxy = root.build(read, pool, state_folder(os.environ), reviewed=_read_reviewed(read))
+    proxy = root.build(read, pool, state_folder(os.environ), reviewed=_read_reviewed(read), files=patterns)
     anyio.run(root.serve, proxy, transport, listener, host)
 
 

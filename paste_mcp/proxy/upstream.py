@@ -40,6 +40,7 @@ from paste_mcp.core.speculation.conduct import Conduct
 from paste_mcp.core.speculation.journal import Note
 from paste_mcp.proxy import clock, pipes, relay
 from paste_mcp.proxy.access import Access
+from paste_mcp.proxy.edited import EditedPatterns
 from paste_mcp.proxy.learning import Learning
 from paste_mcp.proxy.lines import LineDispatcher
 from paste_mcp.proxy.links import Links
@@ -157,6 +158,7 @@ class Proxy:
         vetting: Vetting,
         audit: AuditLog,
         eagerness: Callable[[], float],
+        edited: EditedPatterns | None = None,
     ) -> None:
         self._eagerness = eagerness
         self._config = config
@@ -169,6 +171,7 @@ class Proxy:
         self._conduct = Conduct()
         self._vetting = vetting
         self._audit = audit
+        self._edited = edited
         self._policies = {alias: config.policy(alias) for alias in config.servers}
         self._tasks: TaskGroup
         self._sessions: set[Session] = set()
@@ -187,6 +190,8 @@ class Proxy:
             self._tasks.start_soon(self._follow_dial)
             if self._learning is not None:
                 self._tasks.start_soon(self._learning.run)
+            if self._edited is not None:
+                self._tasks.start_soon(self._edited.run)
             try:
                 yield self
             finally:

@@ -82,13 +82,14 @@ def evaluate(
 
 def _ranked(pattern: Pattern, columns: dict[str, Column], past: Past) -> list[Bound]:
     picked = dict(pattern.pick)
+    last = max(picked)
     ingredients = frozenset[Ingredient]().union(*(column.ingredients for column in columns.values()))
-    ordered = tuple(sorted(ingredients, key=lambda piece: (piece.kind, piece.server or "", piece.event or 0)))
+    ordered = tuple(sorted(ingredients, key=_in_order) if len(ingredients) > 1 else ingredients)
     composed = any(column.composed for column in columns.values())
     seen: set[bytes] = set()
     found: list[Bound] = []
     for _, values in rows_of(list(columns.values())):
-        if not past.budget.take(ROW_COST) or len(seen) == max(picked):
+        if not past.budget.take(ROW_COST) or len(seen) == last:
             break
         arguments = dict(zip(columns, values, strict=True))
         try:
@@ -103,6 +104,10 @@ def _ranked(pattern: Pattern, columns: dict[str, Column], past: Past) -> list[Bo
         if share is not None:
             found.append(Bound(arguments, pattern.probability * share, ordered, composed))
     return found
+
+
+def _in_order(piece: Ingredient) -> tuple[str, str, int]:
+    return piece.kind, piece.server or "", piece.event or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,9 @@ class _Binding:
                 return self._siblings(event, fill(source.name, self.captures), argument)
 
     def _by_path(self, source: ByPath, event: Event) -> Column | None:
+        return self.past.once(("column", event.index, source.paths), lambda: self._read_by_path(source, event))
+
+    def _read_by_path(self, source: ByPath, event: Event) -> Column | None:
         for steps in source.paths:
             found = self._walked(event, steps)
             if found:

@@ -22,7 +22,9 @@ MAX_ORIGINS = 8
 
 def unused(column: Column, used: Mapping[ValueKey, int]) -> Column:
     """The rows after the one that was used last, without those used before."""
-    keys = [value_key(value) for _, value in column.rows]
+    if not used:
+        return column
+    keys = list(map(value_key, (value for _, value in column.rows)))
     latest = max((used[key], place) for place, key in enumerate(keys) if key in used) if used.keys() & keys else None
     start = latest[1] + 1 if latest else 0
     rows = tuple(row for row, key in zip(column.rows[start:], keys[start:], strict=True) if key not in used)

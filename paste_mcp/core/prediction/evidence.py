@@ -37,7 +37,9 @@ class Evidence:
 
     def factor(self, pattern: str) -> float:
         """By how much this pattern's written probabilities are too low (above 1) or too high (below 1)."""
-        counts = self._counts.get(pattern, Counts())
+        counts = self._counts.get(pattern)
+        if counts is None:
+            return 1.0
         return (PRIOR_WEIGHT + counts.hits) / (PRIOR_WEIGHT + counts.expected)
 
     def probability(self, pattern: str, written: float) -> float:

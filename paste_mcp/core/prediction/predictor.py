@@ -110,6 +110,8 @@ class Predictor:
             ]
             if found:
                 by_tool.append(found)
+        if len(by_tool) == 1:
+            return by_tool[0]
         # One target comes next, not all: tools that a glob makes equally likely share its probability.
         return [
             replace(prediction, probability=prediction.probability / len(by_tool))

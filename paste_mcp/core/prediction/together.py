@@ -28,6 +28,10 @@ class Together:
         self._silenced = frozenset(silenced)
         self._evidence = Evidence()
 
+    def silence(self, names: Collection[str]) -> None:
+        """What the user has turned off by now."""
+        self._silenced = frozenset(names)
+
     def predict(self, history: Sequence[Event], tools: Tools, index: ValueIndex) -> list[Prediction]:
         """The calls that may come next, best first; equal calls once."""
         best: dict[CallKey, Prediction] = {}
