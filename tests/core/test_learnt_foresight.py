@@ -104,6 +104,12 @@ def takes(name, *required, **optional):
             takes("describe_table", "table_name"),
             {"table_name": "users"},
         ),
+        (
+            "show_log",
+            "Commit: 3f2a9b8c7d6e5f4a\nAuthor: A\n\nCommit: 4f2a9b8c7d6e5f4b\nAuthor: B\n",
+            takes("show_change", "revision"),
+            {"revision": "3f2a9b8c7d6e5f4a"},
+        ),
     ],
 )
 def test_with_nothing_learnt_names_in_schemas_that_agree_are_enough(listing, document, reader, expected):
@@ -111,6 +117,13 @@ def test_with_nothing_learnt_names_in_schemas_that_agree_are_enough(listing, doc
     told = Told(Foresight(), known).call(listing, {}, document)
     assert told.foreseen(reader.name)[:1] == [expected]
     assert told.foreseen("other") == []
+
+
+def test_with_nothing_learnt_an_argument_of_all_tools_is_taken_as_it_was_sent_before():
+    known = [takes("show_log", "repo_path"), takes("show_change", "repo_path", "revision")]
+    told = Told(Foresight(), known)
+    told.call("show_log", {"repo_path": "/r"}, "Commit: 3f2a9b8c7d6e5f4a\nDate: 1\n\nCommit: 4f2a9b8c7d6e5f4b\nDate: 2")
+    assert told.foreseen("show_change")[0] == {"repo_path": "/r", "revision": "3f2a9b8c7d6e5f4a"}
 
 
 def test_a_guess_from_names_alone_dies_of_being_wrong():

@@ -19,12 +19,20 @@ from paste_mcp.core.prediction.learnt.sights import ColumnId
 
 PRIOR: Final = 0.3
 """P(some read of what was listed comes next), shared by the tools that could."""
-BY_NAME: Final = 0.25
+BY_NAME: Final = 0.5
 """P(the value is in a column that is named like the argument)."""
+AS_BEFORE: Final = 0.7
+"""P(it is what the server was sent under this very name before, as the folder that all its tools work in)."""
 MAX_REQUIRED: Final = 4
 READING: Final = frozenset(
     "get read open fetch visit view show describe inspect details lookup retrieve cat list".split()
 )
+
+ALIKE: Final = tuple(
+    frozenset(words.split())
+    for words in ("commit revision rev sha hash", "url uri link href address", "path file filename filepath")
+)
+"""Words that servers use for one thing."""
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
@@ -52,10 +60,13 @@ def columns_for(memory: Memory, server: str, argument: str) -> Iterator[tuple[Co
     """Columns whose names say that they hold this argument, with the probability that they do."""
     words = words_of(argument)
     whole = "".join(words)
-    for name in dict.fromkeys((argument.lower(), whole, words[-1] if words else "")):
+    others = [other for alike in ALIKE if words and words[-1] in alike for other in sorted(alike - {words[-1]})]
+    for name in dict.fromkeys((argument.lower(), whole, words[-1] if words else "", *others)):
         for column in memory.sights.by_leaf.get(name, ()):
-            prior = BY_NAME * 1.2 if column.place.startswith("@") else BY_NAME
-            if name not in (argument.lower(), whole):
+            prior = AS_BEFORE if column.place.startswith("@") else BY_NAME
+            if name in others:
+                prior = BY_NAME * 0.8
+            elif name not in (argument.lower(), whole):
                 # `id` alone says little: the listing must be one of pages for it to be a `page_id`.
                 about = (tool_of(column.tool)[1] + column.place).lower()
                 if not words[:-1] or words[0].rstrip("s") not in about:
