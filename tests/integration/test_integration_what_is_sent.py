@@ -18,9 +18,21 @@ from integration_harness import (
 pytestmark = pytest.mark.anyio
 
 
-async def work(client):
-    """What an agent does in a workspace; the calls, as the server is to see them."""
+def written(state):
+    """Calls in the records so far."""
+    return sum(path.read_bytes().count(b'"answered"') for path in (state / "sessions").glob("*.jsonl"))
+
+
+async def work(client, state):
+    """What an agent does in a workspace, thinking until the proxy, whose records are in `state`, has thought of what
+    comes next; the calls, as the server is to see them.
+    """
     made = []
+
+    async def think():
+        # A call is written down right before the next is foreseen: by another answer that has been done.
+        await until(lambda: written(state) == len(made))
+        await client.list_tools()
 
     async def call(tool, **arguments):
         made.append((tool, arguments))
@@ -28,13 +40,13 @@ async def work(client):
 
     found = await call("grep", pattern="def ")
     paths = list(dict.fromkeys(match["path"] for match in found["matches"]))
-    await client.list_tools()
+    await think()
     await call("read", path=paths[0])
-    await client.list_tools()
+    await think()
     await call("edit", path="shop/report.py", old="reversed(codes)", new="codes")
-    await client.list_tools()
+    await think()
     await call("list_files")
-    await client.list_tools()
+    await think()
     await call("read", path=paths[1])
     return made
 
@@ -44,7 +56,7 @@ async def test_without_the_users_word_the_server_is_sent_the_clients_calls_and_n
     tee = Tee(tmp_path / "tee")
     entry = tee.around(workspace(tmp_path / "project"))
     async with through_stdio(write_config(tmp_path, {"w": entry}), tmp_path / "state") as client:
-        made = await work(client)
+        made = await work(client, tmp_path / "state")
     assert tee.calls == made
     _, summary = only_record(tmp_path / "state")
     assert summary["demand"] == summary["misses"] == len(made)
@@ -59,7 +71,7 @@ async def test_with_the_users_word_every_further_call_is_of_a_tool_that_reads(tm
     config = write_config(tmp_path, {"w": entry}, speculation="annotated")
     async with through_stdio(config, tmp_path / "state") as client:
         hints = {tool["name"].removeprefix("w__"): tool["annotations"] for tool in await tools_of(client)}
-        made = await work(client)
+        made = await work(client, tmp_path / "state")
     sent, asked = Counter(map(repr, tee.calls)), Counter(map(repr, made))
     _, summary = only_record(tmp_path / "state")
     extra = [tool for tool, arguments in tee.calls if (tool, arguments) not in made]
