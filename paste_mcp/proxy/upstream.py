@@ -37,7 +37,7 @@ from paste_mcp.core.prediction.forecaster import Forecaster
 from paste_mcp.core.speculation.arms import arm_of
 from paste_mcp.core.speculation.budget import Budget
 from paste_mcp.core.speculation.conduct import Conduct
-from paste_mcp.core.speculation.journal import Note
+from paste_mcp.core.speculation.journal import Note, Withheld
 from paste_mcp.proxy import clock, pipes, relay
 from paste_mcp.proxy.access import Access
 from paste_mcp.proxy.edited import EditedPatterns
@@ -253,6 +253,9 @@ class Proxy:
         def heard(note: Note, now: float) -> None:
             recorder.note(note, now)
             audit.heard(note)
+            if isinstance(note, Withheld):
+                call = note.prediction.call
+                logger.debug("not called early: %s of %s (%s)", call.tool, call.server, note.why)
 
         arm = None if (percent := self._config.paste.ab) is None else arm_of(id, percent)
         if arm is not None:

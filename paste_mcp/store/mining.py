@@ -11,7 +11,7 @@ from paste_mcp.core.model import Event, Hints, Tool, ToolCall
 from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.prediction.forecaster import Tools
 from paste_mcp.core.prediction.learnt.counts import Counts
-from paste_mcp.core.speculation.policy import suspicion
+from paste_mcp.core.speculation.screens import suspicion
 from paste_mcp.store.admission import Delta
 from paste_mcp.store.history.past import Past
 from paste_mcp.store.learner import Learner

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paste_mcp.core.model import Hints, Ingredient, Prediction, Review, Tool, ToolCall
-from paste_mcp.core.speculation.policy import REFUSALS, decide, decide_tool, looks_read, provably_read, suspicion
+from paste_mcp.core.speculation.policy import REFUSALS, decide, decide_tool, looks_read, provably_read
+from paste_mcp.core.speculation.screens import suspicion
 from paste_mcp.core.speculation.settings import ServerPolicy
 
 READ = Hints(read_only=True, open_world=False)
@@ -160,6 +161,31 @@ def sends(**arguments):
 )
 def test_an_address_in_a_guess_must_be_public_or_on_the_users_list(said, arguments, row):
     assert decide(said, tool(), sends(**arguments)).row == row
+
+
+HEADED = replace(tool(), input_schema={"properties": {"tenant": {"type": "string", "x-mcp-header": "Tenant"}}})
+
+
+@pytest.mark.parametrize(
+    ("subject", "arguments", "source", "row"),
+    [
+        (HEADED, {"tenant": "a"}, OWN_RESULT, "header"),
+        (HEADED, {"tenant": "a"}, Ingredient("learnt"), "header"),
+        (HEADED, {"tenant": "a"}, OWN_ARGUMENT, "annotated"),
+        (HEADED, {"other": "a"}, OWN_RESULT, "annotated"),
+        (tool(), {"path": "-rf"}, OWN_RESULT, "odd value"),
+        (tool(), {"paths": ["a", "../b"]}, OWN_RESULT, "odd value"),
+        (tool(), {"path": "a\\..\\b"}, OWN_RESULT, "odd value"),
+        (tool(), {"path": "..."}, OWN_RESULT, "annotated"),
+        (tool(), {"offset": "-12.5"}, OWN_RESULT, "annotated"),
+        (tool(), {"path": "-rf"}, OWN_ARGUMENT, "annotated"),
+        (tool(), {"path": "../a"}, CONST, "annotated"),
+    ],
+)
+def test_a_value_that_was_found_goes_into_no_header_no_option_and_out_of_no_folder(subject, arguments, source, row):
+    prediction = Prediction(ToolCall("a", "read_file", arguments), 0.9, "p", (source,))
+    said = policy(history=True)
+    assert decide(said, subject, prediction).row == row
 
 
 def test_a_text_learnt_from_an_earlier_session_needs_the_users_word():

@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from paste_mcp.core.model import Json, Prediction, Review, Tool
+from paste_mcp.core.model import Prediction, Review, Tool
 from paste_mcp.core.speculation.addresses import hosts_of, may_point_to
+from paste_mcp.core.speculation.screens import contradiction, is_odd, suspicion, texts_in
 from paste_mcp.core.speculation.settings import ServerPolicy
 
 
@@ -112,6 +113,26 @@ class Case:
             return False
         sources = [i.server for i in self.call.ingredients if i.event == self.supposed]
         return any(self.open_world or server != self.tool.server for server in sources)
+
+    @property
+    def derived(self) -> bool:
+        """A value came out of a result, or from an earlier session: nobody has chosen it for this call."""
+        kinds = {ingredient.kind for ingredient in self.call.ingredients} if self.call is not None else set()
+        return not kinds.isdisjoint({"result", "learnt"})
+
+    @property
+    def header(self) -> str | None:
+        """An argument of the call that intermediaries get to see, as the tool's schema says (`x-mcp-header`)."""
+        properties = self.tool.input_schema.get("properties")
+        if self.call is None or not self.derived or not isinstance(properties, Mapping):
+            return None
+        named = (name for name in self.call.call.arguments if isinstance(properties.get(name), Mapping))
+        return next((name for name in named if "x-mcp-header" in properties[name]), None)
+
+    @property
+    def odd_value(self) -> bool:
+        """A derived text that programs may take for an option, or that leads out of a folder."""
+        return self.call is not None and self.derived and any(map(is_odd, texts_in(self.call.call.arguments)))
 
     @property
     def learnt_text(self) -> bool:
@@ -242,6 +263,18 @@ REFUSALS: tuple[Row, ...] = (
         lambda c: c.learnt_text and not c.policy.history,
     ),
     (
+        "header",
+        lambda c: f'"{c.header}" is sent as a header that others may read',
+        None,
+        lambda c: c.header is not None,
+    ),
+    (
+        "odd value",
+        'a value that was found may be taken for an option ("-") or lead out of its folder ("..")',
+        None,
+        lambda c: c.odd_value,
+    ),
+    (
         "stray host",
         lambda c: f"an address in it points to {c.stray_host}",
         _naming_host,
@@ -313,68 +346,3 @@ def _first(case: Case) -> Decision:
     if case.tool.hints.read_only is None:
         return Decision(True, "reviewed", "it is known to be a read, and you trust this server")
     return Decision(True, "annotated", "by its hints")
-
-
-# --- screens: what makes a tool that calls itself read-only doubtful -------------------------------------------------
-# Of 299 real tools with readOnlyHint:true that were examined, ten changed state; these screens catch most of them and
-# cost few honest ones. A user's `allow` overrides.
-
-WRITE_VERBS = frozenset(
-    "add append apply archive assign cancel clear click close commit connect copy create delete deploy disable "
-    "disconnect drop edit enable execute export fill import insert install invite kill lock mark merge modify move "
-    "mutate patch post press publish push put rebase remove rename replace reset restart restore revert run send set "
-    "start stop store submit subscribe switch trigger type unlock unsubscribe update upload upsert wipe write "
-    "activate consume dequeue pop receive poll navigate select".split()
-)
-CODE_ARGUMENTS = frozenset({"sql", "command", "cmd", "script", "code", "pipeline", "expression", "program"})
-OUTPUT_ARGUMENTS = frozenset(
-    {"output", "output_path", "outputpath", "outfile", "output_file", "dest", "destination", "export_target", "save_to"}
-)
-READ_VERBS = frozenset("get list read search find show describe fetch view query lookup count check inspect".split())
-_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-
-
-def suspicion(tool: Tool) -> str | None:
-    """Why this tool may not be the read it says it is; None where nothing speaks against it."""
-    if (doubt := contradiction(tool)) is not None:
-        return doubt
-    if verb := _writing_verb(tool.name):
-        return f'its name says "{verb}"'
-    properties = tool.input_schema.get("properties")
-    for name, schema in properties.items() if isinstance(properties, Mapping) else ():
-        plain = "_".join(_words(name))
-        if plain in CODE_ARGUMENTS:
-            return f'it takes code ("{name}")'
-        if plain in OUTPUT_ARGUMENTS:
-            return f'it may write a file ("{name}")'
-        if choice := _writing_choice(schema):
-            return f'"{name}" can be "{choice}"'
-    return None
-
-
-def contradiction(tool: Tool) -> str | None:
-    """Where the tool's own words do not go together, or do not go with a read."""
-    if tool.hints.destructive is not True:
-        return None
-    return "it says both read-only and destructive" if tool.hints.read_only else "it says that it is destructive"
-
-
-def _writing_verb(name: str) -> str | None:
-    """The write verb in a tool's name. After a leading read verb the words are nouns (`get_commit`), but for "and"."""
-    words = _words(name)
-    if words and words[0] in READ_VERBS:
-        words = words[words.index("and") :] if "and" in words else []
-    return next((word for word in words if word in WRITE_VERBS), None)
-
-
-def _words(name: str) -> list[str]:
-    return [word.lower() for word in _WORDS.findall(name)]
-
-
-def _writing_choice(schema: Json) -> str | None:
-    """A value of an operation selector that is a write verb."""
-    choices = schema.get("enum") if isinstance(schema, Mapping) else None
-    for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, str) and any(word in WRITE_VERBS for word in _words(choice)[:1]):
-            return choice
-    return None

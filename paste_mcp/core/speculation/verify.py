@@ -92,6 +92,8 @@ def same(first: Json, second: Json, ignore: Iterable[str]) -> bool:
 
 def _said(result: Json, paths: list[tuple[Step, ...]]) -> Json:
     """What a result says, for comparison: no metadata, JSON in texts read."""
+    if not isinstance(result, Mapping):
+        return result
     said: dict[str, Any] = {key: result[key] for key in _COMPARED if key in result}
     # The protocol's defaults, so that a server may write them or not.
     said["isError"], said["resultType"] = said.get("isError") is True, said.get("resultType", "complete")

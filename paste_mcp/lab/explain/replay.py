@@ -16,7 +16,7 @@ from paste_mcp.core.prediction.learnt.forecast import Foresight
 from paste_mcp.core.prediction.learnt.names import parts_of
 from paste_mcp.core.prediction.predictor import Predictor
 from paste_mcp.core.prediction.together import Together
-from paste_mcp.core.speculation.policy import suspicion
+from paste_mcp.core.speculation.screens import suspicion
 from paste_mcp.core.speculation.settings import ServerPolicy
 from paste_mcp.store.history.past import Past
 from paste_mcp.store.traces import TracedCall
