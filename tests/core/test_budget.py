@@ -43,14 +43,14 @@ def budget(sites=None, **limits):
 @pytest.mark.parametrize(
     ("probability", "service_s", "leads_s", "expected"),
     [
-        # p * E[min(S, L)] - (1 - p) * 0.02 * S - 0.02
-        (0.5, 10.0, (4.0,), 0.5 * 4 - 0.5 * 0.02 * 10 - 0.02),
-        (0.5, 4.0, (10.0,), 0.5 * 4 - 0.5 * 0.02 * 4 - 0.02),
-        (0.5, 4.0, (10.0, 2.0, 3.0), 0.5 * 3 - 0.5 * 0.02 * 4 - 0.02),
+        # p * E[min(S, L)] - (1 - p) * 0.1 * S - 0.02
+        (0.5, 10.0, (4.0,), 0.5 * 4 - 0.5 * 0.1 * 10 - 0.02),
+        (0.5, 4.0, (10.0,), 0.5 * 4 - 0.5 * 0.1 * 4 - 0.02),
+        (0.5, 4.0, (10.0, 2.0, 3.0), 0.5 * 3 - 0.5 * 0.1 * 4 - 0.02),
         (1.0, 3.0, (5.0,), 3.0 - 0.02),
-        (0.0, 3.0, (5.0,), -0.06 - 0.02),
+        (0.0, 3.0, (5.0,), -0.3 - 0.02),
         (0.9, 0.0, (5.0,), -0.02),
-        (0.9, 5.0, (0.0,), -0.1 * 0.02 * 5 - 0.02),
+        (0.9, 5.0, (0.0,), -0.1 * 0.1 * 5 - 0.02),
     ],
 )
 def test_what_a_guess_is_worth_is_the_formula(probability, service_s, leads_s, expected):
@@ -73,7 +73,7 @@ def test_where_a_wrong_guess_would_hold_up_a_demand_that_is_part_of_its_price():
         shared.served("a", "read", 10.0)
     shared.queueing("a")._serial.score = 4.0
     # Half of the time nothing is thought: five seconds hidden on average, and five held up.
-    expected = 0.6 * 5 - 0.4 * (0.02 * 10 + 5) - 0.02
+    expected = 0.6 * 5 - 0.4 * (0.1 * 10 + 5) - 0.02
     assert shared.worth(0.6, "a", "read", thinking(0.0, 20.0)) == pytest.approx(expected)
 
 
@@ -89,14 +89,14 @@ def test_more_lead_than_service_time_hides_no_more():
 @pytest.mark.parametrize(
     ("demands", "running", "price"),
     [
-        (0, 0, 0.02),
-        (2, 2, 0.02),
-        (4, 1, 0.05),
-        (8, 0, 0.05),
-        (8, 1, 0.10),
-        (16, 0, 0.10),
-        (17, 0, 0.20),
-        (100, 2, 0.20),
+        (0, 0, 0.10),
+        (2, 2, 0.10),
+        (4, 1, 0.15),
+        (8, 0, 0.15),
+        (8, 1, 0.20),
+        (16, 0, 0.20),
+        (17, 0, 0.30),
+        (100, 2, 0.30),
     ],
 )
 def test_a_wasted_second_costs_more_in_steps_under_load(demands, running, price):
@@ -113,11 +113,11 @@ def test_the_price_falls_again_when_the_load_goes():
     shared.demand_began()
     assert shared.take("a", 0)
     shared.demand_began()
-    assert shared.load_price == 0.10
+    assert shared.load_price == 0.20
     shared.demand_ended()
     shared.demand_ended()
     shared.give_back("a")
-    assert shared.load_price == 0.02
+    assert shared.load_price == 0.10
 
 
 def test_slots_on_one_server_are_bounded():

@@ -413,7 +413,7 @@ def test_abandoning_twice_or_after_the_guess_ended_does_nothing_more():
     s.engine.ended(1, None, 11.5)
     assert s.engine.abandoned(demand, 12.0) == []
     assert s.engine.abandoned(demand, 12.0) == []
-    assert s.budget.load_price == 0.02
+    assert s.budget.load_price == 0.10
     assert conserved(s.ledger)
 
 
@@ -848,7 +848,7 @@ def test_close_settles_everything():
     assert [s.engine.ended(id, None, 14.0) for id in (2, 3)] == [None, None]
     assert s.engine.abandoned(demand, 14.0) == []
     assert slots_left(s) == 2
-    assert s.budget.load_price == 0.02
+    assert s.budget.load_price == 0.10
 
 
 def test_a_closed_session_foresees_and_launches_nothing():
@@ -989,7 +989,7 @@ def test_a_session_begins_with_what_others_showed_of_how_long_agents_think():
     assert searched(other) == [Launch(1, read())]
     [queued] = list(other.engine._speculations)
     hidden_s = (2.0 + 3 * 40.0) / 4  # by what is assumed at first, and by three times 50 s
-    assert queued.utility == pytest.approx(0.5 * hidden_s - 0.5 * 0.02 * 40 - 0.02)
+    assert queued.utility == pytest.approx(0.5 * hidden_s - 0.5 * 0.1 * 40 - 0.02)
 
 
 # --- chains ----------------------------------------------------------------------------------------------------------
@@ -1019,7 +1019,7 @@ def test_what_follows_a_guess_has_the_rest_of_this_thinking_and_all_of_the_next(
     chained(s, guess(search("more"), 0.5), at=10.5)
     [follower] = [speculation for speculation in s.engine._speculations if speculation.chained]
     # Two seconds of thinking are usual, and half a second of these is over.
-    assert follower.utility == pytest.approx(0.4 * (1.5 + 2.0) - 0.6 * 0.02 * 20 - 0.02)
+    assert follower.utility == pytest.approx(0.4 * (1.5 + 2.0) - 0.6 * 0.1 * 20 - 0.02)
 
 
 def test_nothing_follows_what_follows_a_guess():

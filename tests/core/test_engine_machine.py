@@ -168,7 +168,7 @@ class Shared:
 
     def utility(self, p, tool, leads):
         pressure = (sum(len(session.outstanding) for session in self.sessions) + len(self.executing())) / LIMITS.total
-        price = 0.02 if pressure <= 0.5 else 0.05 if pressure <= 1 else 0.10 if pressure <= 2 else 0.20
+        price = 0.10 if pressure <= 0.5 else 0.15 if pressure <= 1 else 0.20 if pressure <= 2 else 0.30
         service_s = self.service_s(tool)
         hidden = sum(min(service_s, lead) for lead in leads) / len(leads)
         blocks = self.serial[tool[0]] >= 2 and self.deaf[tool[0]] >= 0
@@ -215,7 +215,7 @@ class Model:
         if guess["launched"] is not None:
             until = guess["completed"] if guess["completed"] is not None else now
             worked = (guess["joined"] if state == "late hit" else until) - guess["launched"]
-            net = (worked if state in ("hit", "late hit") else -0.02 * worked) - 0.02
+            net = (worked if state in ("hit", "late hit") else -0.1 * worked) - 0.02
             for subject in (TOOLS[guess["place"][0]][0], "p"):
                 self.shared.nets[subject].append(net)
         return cancel
@@ -776,7 +776,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.every_count_is_the_models()
         assert not self.budget._guesses
         assert all(not len(place) for place in self.budget._places.values())
-        assert self.budget.load_price == 0.02
+        assert self.budget.load_price == 0.10
         assert all(session.engine.ledger.live == 0 for session in self.closed)
 
 

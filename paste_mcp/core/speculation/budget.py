@@ -23,7 +23,7 @@ from paste_mcp.core.speculation.settings import Limits, Site
 UNKNOWN_SERVICE_S = 1.0
 """What a tool that was never called is taken to need: long enough to be tried."""
 UNKNOWN_LEAD_S = 2.0
-IDLE_PRICE = 0.02
+IDLE_PRICE = 0.10
 """The price of a wasted second while there is room enough."""
 FULL_WIDTH_ACCURACY = 1 / 3
 """From this accuracy on, a trigger may use all of its guesses."""
@@ -92,7 +92,7 @@ class Budget:
     def load_price(self) -> float:
         """The price of a wasted second, rising with the pressure on the slots, and by the user's dial."""
         pressure = (self._demands + self._guesses) / self.limits.total
-        price = 0.02 if pressure <= 0.5 else 0.05 if pressure <= 1 else 0.10 if pressure <= 2 else 0.20
+        price = IDLE_PRICE if pressure <= 0.5 else 0.15 if pressure <= 1 else 0.20 if pressure <= 2 else 0.30
         return price / self.eagerness
 
     def width(self) -> int:
