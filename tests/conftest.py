@@ -30,14 +30,14 @@ class Spell:
         self.seed = seed
         self.random = random.Random(seed)
         self.seconds = seconds
-        self._began = time.monotonic()
+        self.began = time.monotonic()
         self._name = name
         self._record = record
         self.tell(seed=seed)
 
     @property
     def over(self):
-        return time.monotonic() - self._began > self.seconds
+        return time.monotonic() - self.began > self.seconds
 
     def rounds(self, most):
         """Numbers up to `most`, as long as there is time; at least one."""

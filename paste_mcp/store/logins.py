@@ -36,7 +36,8 @@ class LoginFile:
         """None where there is none, or none that can be used."""
         try:
             with self.path.open("rb") as file:
-                data = json.loads(file.read(MAX_BYTES + 1))
+                text = file.read(MAX_BYTES + 1)
+            data = json.loads(text) if len(text) <= MAX_BYTES else None
         except (OSError, ValueError, RecursionError):
             return None
         return data if isinstance(data, dict) and data.get("url") == self._url else None
