@@ -27,6 +27,7 @@ from paste_mcp.proxy.learning import Learning
 from paste_mcp.proxy.logins import Login
 from paste_mcp.proxy.recorder import Recorder
 from paste_mcp.proxy.sdk import Connect
+from paste_mcp.proxy.telemetry import Telemetry
 from paste_mcp.proxy.transports import connector
 from paste_mcp.proxy.upstream import Proxy
 from paste_mcp.proxy.vetting import Vetting
@@ -113,6 +114,7 @@ def build(
     forecaster: Forecaster | None = None,
     reviewed: Reviewed | None = None,
     files: Sequence[Path] | None = None,
+    telemetry: Telemetry | None = None,
 ) -> Proxy:
     """A proxy ready to be entered. `connects` replaces how servers are reached, for embedding and tests; `forecaster`
     how calls are foreseen, for measuring: then nothing is learnt. With `files`, those that `patterns` were read from
@@ -143,7 +145,9 @@ def build(
         foreseeing if forecaster is None else forecaster,
         connectors(config, state, known) if connects is None else connects,
         Catalogues(state / "catalogues", keys),
-        lambda id: Recorder(sessions, config.paste.record, id, opening),
+        lambda id: Recorder(
+            sessions, config.paste.record, id, opening, telemetry.session(id) if telemetry is not None else None
+        ),
         learning,
         vetting(config, known, state),
         AuditLog(state / "audit", sessions / "key", clock.wall if config.paste.audit == "on" else None),

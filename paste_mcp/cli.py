@@ -9,7 +9,6 @@ Exit codes: 0 done; 1 ran, and the answer is no; 2 the user's input cannot be us
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from paste_mcp.cli_patterns import patterns_app
 from paste_mcp.cli_report import report, stats
 from paste_mcp.cli_setup import doctor, init
 from paste_mcp.cli_simulate import SeveralValues, simulate
+from paste_mcp.logs import log_to_stderr
 from paste_mcp.told import refuse, say
 from paste_mcp.version import __version__
 
@@ -110,9 +110,10 @@ def serve(
         int | None, typer.Option(min=0, max=100, help="Percent of sessions that speculate, to compare with the rest.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what guesses do, to stderr.")] = False,
+    log: Annotated[Literal["text", "json"], typer.Option(help="How to log: for people, or for machines.")] = "text",
 ) -> None:
     """Run the proxy in front of the configured servers. On stdio, stdout carries the protocol and nothing else."""
-    _log_to_stderr(verbose)
+    log_to_stderr(verbose=verbose, as_json=log == "json")
     with _no_garbage():
         read = _read_config(config)
 
@@ -120,6 +121,7 @@ def serve(
 
         from paste_mcp import app as root
         from paste_mcp.proxy.access import LOOPBACK
+        from paste_mcp.proxy.telemetry import opened
         from paste_mcp.store.state import state_folder
 
     if transport != "stdio" and host not in LOOPBACK and read.paste.auth is None:
@@ -140,7 +142,8 @@ def serve(
             refuse(f"--port {port}: {error.strerror or error}; choose another")
         path = "sse" if transport == "sse" else "mcp"
         print(f"paste-mcp listens on http://{host}:{port}/{path}", file=sys.stderr)
-    proxy = root.build(read, pool, state_folder(os.environ), reviewed=_read_reviewed(read), files=patterns)
+    state, reviewed, telemetry = state_folder(os.environ), _read_reviewed(read), opened(os.environ)
+    proxy = root.build(read, pool, state, reviewed=reviewed, files=patterns, telemetry=telemetry)
     anyio.run(root.serve, proxy, transport, listener, host)
 
 
@@ -165,7 +168,7 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Start the servers and show every tool, its hints, whether it may run early, and the line to change that."""
-    _log_to_stderr(verbose=False)
+    log_to_stderr(verbose=False)
     read = _read_config(config)
 
     import anyio
@@ -194,7 +197,7 @@ def login(
     forget: Annotated[bool, typer.Option("--forget", help="Forget the login instead.")] = False,
 ) -> None:
     """Log in to a remote server that wants it (`"auth": "oauth"` in its entry); the proxy then uses that login."""
-    _log_to_stderr(verbose=False)
+    log_to_stderr(verbose=False)
     read = _read_config(config)
     entry = read.servers.get(server)
     if entry is None:
@@ -239,7 +242,7 @@ def demo(
     """Three workflows on real servers, once without and once with speculation, side by side."""
     from paste_mcp.lab.demo import run
 
-    _log_to_stderr(verbose=False)
+    log_to_stderr(verbose=False)
     if not run(latency, think, json, keep):
         raise typer.Exit(1)
 
@@ -379,8 +382,3 @@ def _read_reviewed(config: Config) -> Reviewed:
         return root.read_reviewed(config)
     except CatalogueError as error:
         refuse(str(error))
-
-
-def _log_to_stderr(verbose: bool) -> None:
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("paste_mcp").setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -22,6 +22,7 @@ from paste_mcp.proxy import clock
 from paste_mcp.proxy.afterwards import Returned
 from paste_mcp.proxy.downstream import Link
 from paste_mcp.proxy.sdk import ENVELOPE, MCPError, Request
+from paste_mcp.proxy.telemetry import DemandSpan
 
 if TYPE_CHECKING:
     from paste_mcp.proxy.session import Session
@@ -39,11 +40,20 @@ async def call_tool(session: Session, request: Request) -> dict[str, Any]:
     call = ToolCall(link.alias, tool, arguments if isinstance(arguments, dict) else {})
     if session.engine is None:
         return await _forward(session, link, request, call)
+    if (spans := session.recorder.spans) is None:
+        return await _demand(session, link, request, call)
+    with spans.demand(call, request.meta) as span:
+        return await _demand(session, link, request, call, span)
 
+
+async def _demand(
+    session: Session, link: Link, request: Request, call: ToolCall, span: DemandSpan | None = None
+) -> dict[str, Any]:
+    assert session.engine is not None
     demand, cancels = session.engine.demanded(call, clock.now(), plain=_is_plain(request))
     session.guesses.cancel(cancels)
     try:
-        result, answered = await _answer(session, link, request, demand)
+        result, answered = await _answer(session, link, request, demand, span)
     except MCPError:
         _returned(session, demand, "miss", "error", None)
         raise
@@ -51,11 +61,16 @@ async def call_tool(session: Session, request: Request) -> dict[str, Any]:
         # The host cancelled it, or left.
         session.guesses.cancel(session.engine.abandoned(demand, clock.now()))
         raise
-    _returned(session, demand, answered, status_of(result), result)
+    status = status_of(result)
+    if span is not None:
+        span.end(demand, answered, status)
+    _returned(session, demand, answered, status, result)
     return result
 
 
-async def _answer(session: Session, link: Link, request: Request, demand: Demand) -> tuple[dict[str, Any], str]:
+async def _answer(
+    session: Session, link: Link, request: Request, demand: Demand, span: DemandSpan | None
+) -> tuple[dict[str, Any], str]:
     """The result, and how it was come by: hit, late_hit, promoted or miss."""
     match demand.answer:
         case Hit(id=id, result=result):
@@ -67,13 +82,18 @@ async def _answer(session: Session, link: Link, request: Request, demand: Demand
                 session.audit.served(id, demand.call, "late hit")
                 return joined, "late_hit"
     answered = "promoted" if isinstance(demand.answer, Promote) else "miss"
-    return await _forward(session, link, request, demand.call), answered
+    return await _forward(session, link, request, demand.call, span), answered
 
 
-async def _forward(session: Session, link: Link, request: Request, call: ToolCall) -> dict[str, Any]:
+async def _forward(
+    session: Session, link: Link, request: Request, call: ToolCall, span: DemandSpan | None = None
+) -> dict[str, Any]:
+    params = {**request.params, "name": call.tool}
+    if span is not None:
+        params["_meta"] = {**request.meta, **span.carrier}
     outcome = "cancelled"
     try:
-        result = await session.forward(link, request, {**request.params, "name": call.tool})
+        result = await session.forward(link, request, params)
         outcome = "error" if result.get("isError") is True else "ok"
     except MCPError:
         outcome = "error"

@@ -29,6 +29,7 @@ from paste_mcp.core.patterns.extract import ValueIndex
 from paste_mcp.core.speculation.journal import Issued, Note, Settled, Withheld
 from paste_mcp.core.speculation.ledger import Ledger
 from paste_mcp.proxy import clock
+from paste_mcp.proxy.telemetry import SessionTelemetry
 from paste_mcp.proxy.wire import encode
 from paste_mcp.store.digests import digest_of, installation_key
 from paste_mcp.store.folders import make_private
@@ -54,8 +55,16 @@ class Recorder:
     A disk that fails costs the record, never the session: it is reported once and given up.
     """
 
-    def __init__(self, folder: Path, mode: Record, session: str, opening: Mapping[str, Any] | None = None) -> None:
-        """`opening` is what else is to be said of the session in its first line."""
+    def __init__(
+        self,
+        folder: Path,
+        mode: Record,
+        session: str,
+        opening: Mapping[str, Any] | None = None,
+        spans: SessionTelemetry | None = None,
+    ) -> None:
+        """`opening` is what else is to be said of the session in its first line; `spans` hear what is noted."""
+        self.spans = spans
         self.opening: dict[str, Any] = {"opened": clock.wall(), "pid": os.getpid(), **(opening or {})}
         self._pending: list[dict[str, Any]] = []
         self._withheld: Counter[tuple[str, str, str, str]] = Counter()
@@ -108,6 +117,8 @@ class Recorder:
 
     def note(self, note: Note, now: float) -> None:
         """Note what a guess does; written with `flush`, as a demand may be waiting."""
+        if self.spans is not None:
+            self.spans.heard(note, now)
         if self._mode == "off":
             return
         if isinstance(note, Withheld):

@@ -162,7 +162,7 @@ class Session:
         """Send the host's request to one server; progress, cancellation and the server's questions keep flowing."""
         wants_progress = request.meta.get("progressToken") is not None
         if "progressToken" in request.meta:
-            meta = {key: value for key, value in request.meta.items() if key != "progressToken"}
+            meta = {key: value for key, value in (params.get("_meta") or {}).items() if key != "progressToken"}
             params = {**params, "_meta": meta}
         if request.modern is not link.modern:
             params = await self._across(link, request, params)

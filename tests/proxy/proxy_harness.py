@@ -139,6 +139,7 @@ async def proxied(
     prefix: bool = False,
     patterns: dict[str, Any] = PATTERNS,
     more: dict[str, Any] = {},  # noqa: B006 - only read
+    telemetry: Any = None,
     **client: Any,
 ) -> AsyncIterator[Running]:
     """The official client, connected to a proxy, connected to these servers."""
@@ -146,7 +147,7 @@ async def proxied(
     paste = {"speculation": speculation, "prefix": prefix, "default_patterns": False, "learning": "off", **more}
     config = parse_config({"mcpServers": entries, "paste": paste}, "test", {}, state)
     connects: Any = {alias: lambda world=world: reached(world) for alias, world in worlds.items()}
-    proxy = build(config, parse_pool(patterns, users_own=True), state, connects)
+    proxy = build(config, parse_pool(patterns, users_own=True), state, connects, telemetry=telemetry)
     async with proxy.running(), proxy.session() as session, create_client_server_memory_streams() as (near, far):
 
         @asynccontextmanager
