@@ -40,6 +40,7 @@ from paste_mcp.core.speculation.conduct import Conduct
 from paste_mcp.core.speculation.journal import Note, Withheld
 from paste_mcp.proxy import clock, pipes, relay
 from paste_mcp.proxy.access import Access
+from paste_mcp.proxy.dial import follow_dial
 from paste_mcp.proxy.edited import EditedPatterns
 from paste_mcp.proxy.learning import Learning
 from paste_mcp.proxy.lines import LineDispatcher
@@ -79,8 +80,6 @@ MAX_REQUESTS = 1024
 """Requests of one session that are under way at once; further ones are refused at once, and do not wait."""
 MAX_CONNECTIONS = 4096
 """Connections of hosts at once, if the system lets us have as many."""
-DIAL_S = 2.0
-"""How often the user's dial is looked at."""
 RETRY_INTERVAL_MS = 1000
 """How soon a host whose stream broke is asked to come back for the rest of it."""
 AUDIT_PAUSE_S = 0.5
@@ -187,7 +186,7 @@ class Proxy:
             self._links.tasks = self._tasks
             self._tasks.start_soon(self._named.run)
             self._tasks.start_soon(self._write_audit)
-            self._tasks.start_soon(self._follow_dial)
+            self._tasks.start_soon(follow_dial, self._eagerness, self._budget)
             if self._learning is not None:
                 self._tasks.start_soon(self._learning.run)
             if self._edited is not None:
@@ -212,11 +211,6 @@ class Proxy:
             await some.wait()
             await anyio.sleep(AUDIT_PAUSE_S)
             self._audit.flush()
-
-    async def _follow_dial(self) -> None:
-        while True:
-            self._budget.eagerness = self._eagerness()
-            await anyio.sleep(DIAL_S)
 
     # --- sessions ---------------------------------------------------------------------------------------------------
 
