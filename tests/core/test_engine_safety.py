@@ -1,5 +1,10 @@
 """What the engine does so that speculation may be left on: freshness by server, serving what is still allowed, checks
 of what was served, and tools that lose the right to run early. Times are literal seconds.
+
+What has no test because it does not arise: a server cannot answer guesses otherwise than real calls, as nothing marks
+them; a result fetched early has no power that the server's own answer has not, as it is that answer, byte for byte; and
+whether somebody else asked before cannot be told by how fast an answer comes, as sessions share no results. Writes that
+no proxy sees, in an editor or another session, are bounded by the time to live alone.
 """
 
 from dataclasses import replace
