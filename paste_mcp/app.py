@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -86,8 +86,13 @@ def harmless(config: Config, alias: str, reviewed: Reviewed) -> ServerConfig:
     return server.model_copy(update={"env": {**reviewed.env(package), **server.env}})
 
 
-def connectors(config: Config, state: Path, reviewed: Reviewed | None = None) -> dict[str, Connect]:
-    """How to reach each server."""
+def connectors(
+    config: Config,
+    state: Path,
+    reviewed: Reviewed | None = None,
+    refused: Callable[[str, float | None], None] = lambda alias, retry_after_s: None,
+) -> dict[str, Connect]:
+    """How to reach each server. `refused` hears which one turned a request away, and for how many seconds."""
     known = reviewed or Reviewed()
 
     def login(alias: str, server: ServerConfig) -> Login | None:
@@ -96,7 +101,7 @@ def connectors(config: Config, state: Path, reviewed: Reviewed | None = None) ->
         return Login(alias, server.url, login_file(state, alias, server), config.source)
 
     return {
-        alias: connector(harmless(config, alias, known), login(alias, server))
+        alias: connector(harmless(config, alias, known), login(alias, server), partial(refused, alias))
         for alias, server in config.servers.items()
     }
 
@@ -140,10 +145,14 @@ def build(
         edited = EditedPatterns(pattern_files(config, files, state), read, use)
     keys = {alias: launch_key(alias, server.launch()) for alias, server in config.servers.items()}
     opening = _opening(config)
-    return Proxy(
+
+    def refused(alias: str, retry_after_s: float | None) -> None:
+        proxy.refused(alias, retry_after_s)
+
+    proxy = Proxy(
         config,
         foreseeing if forecaster is None else forecaster,
-        connectors(config, state, known) if connects is None else connects,
+        connectors(config, state, known, refused) if connects is None else connects,
         Catalogues(state / "catalogues", keys),
         lambda id: Recorder(
             sessions, config.paste.record, id, opening, telemetry.session(id) if telemetry is not None else None
@@ -154,6 +163,7 @@ def build(
         lambda: read_eagerness(state),
         edited,
     )
+    return proxy
 
 
 def _opening(config: Config) -> dict[str, Any]:

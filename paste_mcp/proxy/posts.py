@@ -20,7 +20,7 @@ from mcp.shared.dispatcher import CallOptions
 from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 
 from paste_mcp.proxy.events import EventReader
-from paste_mcp.proxy.http import not_run
+from paste_mcp.proxy.http import TURNED_AWAY, Refused, nobody, not_run, retry_after_s
 from paste_mcp.proxy.http1 import ConnectionLost, Connections, NotReached, Response
 from paste_mcp.proxy.jsonrpc import JsonRpc, Message, cancellation, is_message
 from paste_mcp.proxy.pipes import MAX_LINE_BYTES
@@ -50,9 +50,11 @@ def available(url: str) -> bool:
 
 
 @asynccontextmanager
-async def http_dispatcher(url: str, headers: Mapping[str, str]) -> AsyncIterator[HttpDispatcher]:
+async def http_dispatcher(
+    url: str, headers: Mapping[str, str], refused: Refused = nobody
+) -> AsyncIterator[HttpDispatcher]:
     """The server at `url`; its session is ended on the way out."""
-    dispatcher = HttpDispatcher(url, headers)
+    dispatcher = HttpDispatcher(url, headers, refused)
     try:
         yield dispatcher
     finally:
@@ -64,8 +66,9 @@ async def http_dispatcher(url: str, headers: Mapping[str, str]) -> AsyncIterator
 class HttpDispatcher(JsonRpc):
     """One server, asked by POSTs."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], refused: Refused = nobody) -> None:
         super().__init__()
+        self._refused = refused
         self._address = urlsplit(url)
         self._connections = Connections(self._address.hostname or "", self._address.port or 80)
         self._target = _target(self._address)
@@ -153,6 +156,8 @@ class HttpDispatcher(JsonRpc):
         if response.status == 202:
             await response.skip()
             raise MCPError(INVALID_REQUEST, "the server accepted a request and will not answer it")
+        if response.status in TURNED_AWAY:
+            self._refused(retry_after_s(response.headers.get("retry-after")))
         if response.status >= 300:
             raise await self._refusal(response)
         if request["method"] == "initialize":

@@ -15,7 +15,7 @@ from mcp.server import MCPServer, Server
 from paste_mcp.config import ServerConfig
 from paste_mcp.proxy import pipes, posts
 from paste_mcp.proxy.environment import server_environment
-from paste_mcp.proxy.http import HttpClient
+from paste_mcp.proxy.http import HttpClient, Refused, nobody
 from paste_mcp.proxy.lines import LineDispatcher
 from paste_mcp.proxy.logins import Login
 from paste_mcp.proxy.sdk import Connect, InMemoryTransport, Peer
@@ -24,8 +24,10 @@ SILENCE_S = 24 * 3600.0
 """How long an SSE stream may be silent: an idle server is no dead one."""
 
 
-def connector(server: ServerConfig, login: Login | None = None) -> Connect:
-    """How to reach `server`: its process, its SSE stream, or its HTTP endpoint, there perhaps with a login."""
+def connector(server: ServerConfig, login: Login | None = None, refused: Refused = nobody) -> Connect:
+    """How to reach `server`: its process, its SSE stream, or its HTTP endpoint, there perhaps with a login. `refused`
+    hears when a request to that is turned away.
+    """
 
     @asynccontextmanager
     async def stdio() -> AsyncIterator[Peer]:
@@ -54,11 +56,11 @@ def connector(server: ServerConfig, login: Login | None = None) -> Connect:
         if login is not None:
             login.required()
         elif posts.available(url):
-            async with posts.http_dispatcher(url, headers) as dispatcher:
+            async with posts.http_dispatcher(url, headers, refused) as dispatcher:
                 yield Peer(dispatcher)
             return
         async with (
-            HttpClient(headers, login) as client,
+            HttpClient(headers, login, refused) as client,
             streamable_http_client(
                 server.url or "", http_client=client, max_sse_event_size=pipes.MAX_LINE_BYTES
             ) as streams,

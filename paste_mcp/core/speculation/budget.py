@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from paste_mcp.core.speculation.allowance import Allowance
+from paste_mcp.core.speculation.backoff import Backoff
 from paste_mcp.core.speculation.queueing import Place, Queueing, Run
 from paste_mcp.core.speculation.rolling import Rolling
 from paste_mcp.core.speculation.settings import Limits, Site
@@ -51,6 +52,7 @@ class Budget:
         self._queueing: dict[str, Queueing] = {}
         self._places: Places = {}
         self._on_host: Counter[str] = Counter()
+        self._backoffs: dict[str, Backoff] = {}
         self._allowances: dict[tuple[str, str], Allowance] = {}
         self._guesses = 0
         self._demands = 0
@@ -139,6 +141,8 @@ class Budget:
         """A slot for a guess, if there is one; `in_session` run in its session already."""
         if self._guesses >= self.limits.total or in_session >= self.limits.per_session:
             return None
+        if (backoff := self._backoffs.get(server)) is not None and backoff.holds(now):
+            return None
         host = self._site(server).host
         if host is not None and self._on_host[host] >= self.limits.per_host:
             return None
@@ -165,6 +169,12 @@ class Budget:
                 place.busy_until = max(place.busy_until, now + self.rest_s(run, now))
         if ok:
             self._learn(run, now)
+            if (backoff := self._backoffs.get(run.server)) is not None:
+                backoff.succeeded(guess=run.guess)
+
+    def refused(self, server: str, retry_after_s: float | None, now: float) -> None:
+        """The server turned a call away: too many, or not allowed. `retry_after_s` is what it asked for."""
+        self._backoffs.setdefault(server, Backoff()).refused(retry_after_s, now)
 
     def rest_s(self, run: Run, now: float) -> float:
         """What a run has still to do, by what its tool usually takes."""
