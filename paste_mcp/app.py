@@ -147,7 +147,7 @@ def build(
     opening = _opening(config)
 
     def refused(alias: str, retry_after_s: float | None) -> None:
-        proxy.refused(alias, retry_after_s)
+        proxy.budget.refused(alias, retry_after_s, clock.now())
 
     proxy = Proxy(
         config,

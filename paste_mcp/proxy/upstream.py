@@ -166,7 +166,7 @@ class Proxy:
         self._links = Links(config.servers, connects, catalogues)
         self._catalogues = catalogues
         self._make_recorder = make_recorder
-        self._budget = Budget(config.limits, {alias: server.site() for alias, server in config.servers.items()})
+        self.budget = Budget(config.limits, {alias: server.site() for alias, server in config.servers.items()})
         self._conduct = Conduct()
         self._vetting = vetting
         self._audit = audit
@@ -186,7 +186,7 @@ class Proxy:
             self._links.tasks = self._tasks
             self._tasks.start_soon(self._named.run)
             self._tasks.start_soon(self._write_audit)
-            self._tasks.start_soon(follow_dial, self._eagerness, self._budget)
+            self._tasks.start_soon(follow_dial, self._eagerness, self.budget)
             if self._learning is not None:
                 self._tasks.start_soon(self._learning.run)
             if self._edited is not None:
@@ -256,7 +256,7 @@ class Proxy:
             recorder.opening["arm"] = arm
         return Engine(
             self._forecaster,
-            self._budget,
+            self.budget,
             self._policies,
             conduct=self._conduct,
             journal=heard,

@@ -77,7 +77,7 @@ def test_what_is_heard_keeps_guesses_away(monkeypatch, tmp_path):
     async def main():
         proxy = app.build(parse_config({"mcpServers": entries}, "test", {}, tmp_path), [], tmp_path)
         told["http://127.0.0.1:9/a"](None)
-        return [proxy._budget.take(server, "t", {}, anyio.current_time(), in_session=0) for server in "ab"]
+        return [proxy.budget.take(server, "t", {}, anyio.current_time(), in_session=0) for server in "ab"]
 
     taken = asyncio.run(main())
     assert [run is not None for run in taken] == [False, True]
