@@ -19,10 +19,12 @@ def test_unfitted_it_changes_nothing():
     assert [Gate().probability(p, (1.0, 2.0)) for p in (0.01, 0.4, 0.95)] == [0.01, 0.4, 0.95]
 
 
-def test_too_few_hits_are_no_evidence():
+def test_of_a_few_hits_only_their_number_is_evidence():
     gate = Gate()
     gate.fit([Example(0.5, (1.0,), True)] * (LEAST_HITS - 1) + [Example(0.5, (0.0,), False)] * 500)
-    assert gate.probability(0.3, (1.0,)) == 0.3
+    assert gate.probability(0.3, (1.0,)) == gate.probability(0.3, (0.0,)) < 0.03
+    gate.fit([Example(0.5, (1.0,), True)] * (LEAST_HITS - 1) + [Example(0.5, (0.0,), False)] * (LEAST_HITS - 1))
+    assert gate.probability(0.3, (1.0,)) == pytest.approx(0.3)
 
 
 def test_features_that_tell_are_believed_as_far_as_they_tell():

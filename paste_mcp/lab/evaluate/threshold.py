@@ -15,7 +15,7 @@ FEWEST_HITS: Final = 5
 MOST_TRIED: Final = 200
 SAMPLES: Final = 41
 """Drawings of the tasks."""
-CAUTION: Final = 0.6
+CAUTION: Final = 0.55
 """The share of the drawings whose best threshold is lower: what is new brings rather more waste than less."""
 _JUST_BELOW: Final = 1 - 1e-9
 

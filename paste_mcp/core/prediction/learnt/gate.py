@@ -21,7 +21,9 @@ RIDGE: Final = 30.0
 """How strongly the weights of standardised features are drawn to zero."""
 STEPS: Final = 15
 LEAST_HITS: Final = 8
-"""With fewer there is nothing to fit."""
+"""With fewer there is nothing to fit but how much is claimed."""
+DOUBT: Final = 4.0
+"""How many promised hits the claims are trusted for before what came counts more."""
 KEPT: Final = 3_000
 """Guesses that are fitted; of those that missed, every n-th counts n times."""
 
@@ -42,11 +44,12 @@ class Gate:
         self._weights: list[float] | None = None
         self._trees: Trees | None = None
         self._last = (0.0, 0.0)
+        self._kept_share = 1.0
 
     def probability(self, raw: float, features: Sequence[float]) -> float:
         """The probability of an exact hit."""
         if self._weights is None:
-            return raw
+            return raw * self._kept_share
         mean = logit(self._mean(raw, features))
         return _sigmoid(mean + self._last[0] + self._last[1] * mean)
 
@@ -57,6 +60,8 @@ class Gate:
         for example in examples:
             (hits if example.came else misses).append(example)
         self._weights = self._trees = None
+        promised = sum(example.raw for example in (*hits, *misses))
+        self._kept_share = min(1.0, (DOUBT + len(hits)) / (DOUBT + promised))
         if len(hits) < LEAST_HITS or not misses:
             return
         kept = misses[:: max(1, math.ceil(len(misses) / max(1, KEPT - len(hits))))]
