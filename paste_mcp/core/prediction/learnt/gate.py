@@ -1,10 +1,10 @@
 """How likely a guess really is: the counts' probability, corrected by what became of earlier guesses.
 
-The mean of three opinions, since each alone is wrong in its own way: the counts themselves, a logistic regression, and
-a few small trees; then one more regression on that mean, which is drawn to the middle. The first regression's starting
-point is the probability that it corrects: the odds are multiplied by what a few features say, and the weights are drawn
-to zero, so that little evidence changes little. (Rich models overfit the few hundred hits that there are to learn
-from.) Pure Python: it is fitted rarely, and applied to a dozen guesses a turn.
+The mean of three opinions, since each alone is wrong in its own way: the counts themselves, a logistic regression (it
+counts twice), and a few small trees; then one more regression on that mean, which is drawn to the middle. The first
+regression's starting point is the probability that it corrects: the odds are multiplied by what a few features say, and
+the weights are drawn to zero, so that little evidence changes little. (Rich models overfit the few hundred hits that
+there are to learn from.) Pure Python: it is fitted rarely, and applied to a dozen guesses a turn.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Gate:
         assert self._trees is not None
         start = logit(raw)
         regressed = _sigmoid(start + self._weights[0] + sum(map(float.__mul__, self._weights[1:], features)))
-        return (raw + regressed + _sigmoid(self._trees.score((start, *features)))) / 3
+        return (raw + 2 * regressed + _sigmoid(self._trees.score((start, *features)))) / 4
 
 
 def _fit(examples: Sequence[Example], counts: Sequence[float]) -> list[float]:
