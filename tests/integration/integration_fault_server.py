@@ -16,8 +16,11 @@ CHANGED = b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n'
 
 
 def write(data: bytes) -> None:
-    while data:
-        data = data[os.write(1, data) :]
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except BrokenPipeError:
+        os._exit(0)  # Nobody reads any more, and nothing is to be said of it where the proxy's own words are looked at.
 
 
 def say(message: dict[str, Any]) -> None:

@@ -78,15 +78,16 @@ def write(folder, tee):
     return write_config(folder, {"odd": entry}, record="full")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def http(tmp_path_factory):
+    """For each test a proxy of its own: guesses that came to nothing for one test would be missing in the next."""
     folder = tmp_path_factory.mktemp("http")
     tee = Tee(folder / "tee")
     async with proxy_listening(write(folder, tee), folder / "state", "http") as url:
         yield Listening(url, folder / "state", tee)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def sse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sse")
     tee = Tee(folder / "tee")
