@@ -363,6 +363,8 @@ class Engine:
 
     def _yield_server(self, server: str, now: float, before: int | None = None) -> list[Cancel]:
         """Stop the guesses at `server`, or those that were launched before guess `before`."""
+        if not (self._flights or self._checks):
+            return []
         stopped = [s for id in self._flights.to_stop(server, before) if (s := self._speculations.get(id)) is not None]
         checks = [Cancel(id) for id in self._checks.drop(lambda key: key.server == server)]
         return self._cancelled(self._speculations.sweep(Cause.PREEMPT, now, stopped)) + checks
@@ -380,11 +382,8 @@ class Engine:
 
     def _drop_written(self, server: str, now: float) -> list[Cancel]:
         """Something on `server` may have changed, and with it what other servers answer."""
-        return (
-            self._drop(self.standing.touched_by(server), now)
-            if self._speculations or self._flights or self._checks
-            else []
-        )
+        anything = self._speculations or self._flights or self._checks
+        return self._drop(self.standing.touched_by(server), now) if anything else []
 
     def _drop(self, concerns: Callable[[CallKey], bool], now: float) -> list[Cancel]:
         among = [speculation for speculation in self._speculations if concerns(speculation.key)]

@@ -18,24 +18,27 @@ class Rolling:
 
     def __init__(self, default: float) -> None:
         self._seen = deque([default], maxlen=SAMPLES)
-        self._value = default
+        self._median: float | None = default
+        """None where it has to be worked out anew: there are more observations than questions."""
         self._observed = 0
 
     def copy(self) -> Rolling:
         """Another that goes on from here."""
-        other = Rolling(self._value)
+        other = Rolling(self.value)
         other._seen, other._observed = self._seen.copy(), self._observed
         return other
 
     def observe(self, value: float) -> None:
         self._seen.append(value)
         self._observed += 1
-        self._value = median(self._seen)
+        self._median = None
 
     @property
     def value(self) -> float:
         """The median."""
-        return self._value
+        if self._median is None:
+            self._median = median(self._seen)
+        return self._median
 
     def at_most(self, most: float, plus: float = 0.0) -> float:
         """The mean of what was seen, each with `plus` added, and of each no more than `most`."""
@@ -46,5 +49,4 @@ class Rolling:
         """The median of what was observed, without the default; None before anything was."""
         if not self._observed:
             return None
-        seen = list(self._seen)
-        return median(seen[1:] if self._observed < SAMPLES else seen)
+        return median(list(self._seen)[1:]) if self._observed < SAMPLES else self.value
