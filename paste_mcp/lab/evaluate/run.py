@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final, Literal, TextIO, TypeAlias
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from paste_mcp.lab.baselines.oracle import Oracle
 from paste_mcp.lab.evaluate import folds as splits
@@ -28,6 +27,7 @@ from paste_mcp.lab.evaluate.lessons import Lesson, lesson_of
 from paste_mcp.lab.evaluate.methods import Method, baselines, ours
 from paste_mcp.lab.evaluate.misses import misses
 from paste_mcp.lab.evaluate.report import SetReport
+from paste_mcp.lab.progress import counted
 from paste_mcp.store.traces import read_traces, trace_name
 
 WORKERS: Final = 4
@@ -116,14 +116,7 @@ def evaluate(
 ) -> tuple[list[SetReport], list[Judged]]:
     """A report on each set, and the parts of the first method for whoever wants its guesses."""
     judged: dict[str, ByMethod] = {}
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with counted(console) as progress:
         bar = progress.add_task("evaluating", total=len(planned) * len(methods))
         for method, part in _judged(material, planned, methods, asked):
             judged.setdefault(part.plan.set, {}).setdefault(method.name, []).append(part)

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import anyio
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from paste_mcp.core.prediction.learnt.forecast import Foresight
@@ -27,6 +26,7 @@ from paste_mcp.lab.evaluate.judging import Asked, tune
 from paste_mcp.lab.evaluate.lessons import Lesson, Reads, lesson_of, reads_of
 from paste_mcp.lab.evaluate.methods import Learnt
 from paste_mcp.lab.overhead.processes import Process
+from paste_mcp.lab.progress import counted
 from paste_mcp.lab.simulate.agent import Case, Session
 from paste_mcp.lab.simulate.live_session import (
     Foreseen,
@@ -158,14 +158,7 @@ def _measure(workload: Workload, times: Times, latency: str, folder: Path, conso
     replayed = Replayed(workload.trace, latency, times.seed)
     held: dict[str, list[Held]] = {policy: [] for policy in MEASURED}
     simulated: dict[str, list[Session]] = {policy: [] for policy in MEASURED}
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with counted(console) as progress:
         bar = progress.add_task("", total=len(workload.tested))
         for number, lesson in enumerate(workload.tested):
             progress.update(bar, description=f"session {lesson.session}, {len(lesson.events)} calls")

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from paste_mcp.core.prediction.learnt.gate import Gate
 from paste_mcp.lab.evaluate.folds import Plan
 from paste_mcp.lab.evaluate.judging import Asked, tune
 from paste_mcp.lab.evaluate.lessons import Lesson, reads_of
 from paste_mcp.lab.evaluate.methods import Learnt
+from paste_mcp.lab.progress import counted
 from paste_mcp.lab.simulate.agent import Agent, Case, Session
 from paste_mcp.lab.simulate.figures import Figures, Played, figures_of
 from paste_mcp.lab.simulate.policies import OURS, POLICIES, Knowledge, Policy, ReadsOnly, Way
@@ -56,17 +56,7 @@ def compare(asked: Comparison, console: Console) -> list[Figures]:
     sets = list(dict.fromkeys(plan.set for plan in asked.plans))
     tuned = [number for number, plan in enumerate(asked.plans) if OURS in asked.policies and plan.nested]
     jobs = [(name, policy) for name in sets for policy in _longest_first(asked.policies)]
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with (
-        _workers(asked, max(len(jobs), len(tuned))) as pool,
-        Progress(*columns, console=console, transient=True) as progress,
-    ):
+    with _workers(asked, max(len(jobs), len(tuned))) as pool, counted(console) as progress:
         bar = progress.add_task("learning", total=len(tuned) + len(jobs))
         step = lambda: progress.advance(bar)  # noqa: E731
         gates = dict(zip(tuned, _all([pool.submit(_tuned, number) for number in tuned], step), strict=True))
